@@ -1,0 +1,41 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+
+#include "apps/loglog/verbs.hpp"
+#include "apps/loglog/version.hpp"
+#include "engine/base/error.hpp"
+
+namespace loglog {
+
+std::string registry_folder(const std::string& option) {
+    if (!option.empty()) { return option; }
+    const char* from_environment = std::getenv("LOGLOG_REGISTRY");
+    return from_environment != nullptr && *from_environment != '\0' ? from_environment : "loglog-runs";
+}
+
+}  // namespace loglog
+
+int main(int argc, char** argv) {
+    using namespace loglog;
+    CLI::App app{"loglog: scaling-law research, from a compute budget to exponents with intervals", "loglog"};
+    app.set_version_flag("--version", std::string{"loglog "} + version);
+    app.require_subcommand(1);
+    app.option_defaults()->always_capture_default();
+    Program program{argc, argv, 0};
+    // VERBS: one line a verb, in the order of the help text
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    } catch (const Error& error) {
+        std::fprintf(stderr, "loglog: %s\n", error.what());
+        return exit_code(error.kind());
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "loglog: %s\n", error.what());
+        return 1;
+    }
+    return program.exit_status;
+}
