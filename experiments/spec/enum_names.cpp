@@ -6,11 +6,11 @@ std::string to_string(ModelFamily value) { return name_of(value); }
 std::string to_string(NormKind value) { return name_of(value); }
 std::string to_string(PositionKind value) { return name_of(value); }
 std::string to_string(ActivationKind value) { return name_of(value); }
-std::string to_string(AttentionKind value) { return name_of(value); }
+std::string to_string(AttentionName value) { return name_of(value); }
 std::string to_string(OptimizerKind value) { return name_of(value); }
 std::string to_string(ScheduleKind value) { return name_of(value); }
 std::string to_string(DecayKind value) { return name_of(value); }
-std::string to_string(Parameterization value) { return name_of(value); }
+std::string to_string(ParameterizationKind value) { return name_of(value); }
 std::string to_string(Precision value) { return name_of(value); }
 
 }  // namespace loglog

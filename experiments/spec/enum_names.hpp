@@ -37,18 +37,18 @@ struct EnumNames<ActivationKind> {
                                        std::pair{ActivationKind::swiglu, std::string_view{"swiglu"}}};
 };
 template <>
-struct EnumNames<AttentionKind> {
-    static constexpr std::array values{std::pair{AttentionKind::dense, std::string_view{"dense"}},
-                                       std::pair{AttentionKind::window, std::string_view{"window"}},
-                                       std::pair{AttentionKind::strided, std::string_view{"strided"}},
-                                       std::pair{AttentionKind::fixed, std::string_view{"fixed"}},
-                                       std::pair{AttentionKind::bigbird, std::string_view{"bigbird"}},
-                                       std::pair{AttentionKind::moba, std::string_view{"moba"}},
-                                       std::pair{AttentionKind::elu, std::string_view{"elu"}},
-                                       std::pair{AttentionKind::relu, std::string_view{"relu"}},
-                                       std::pair{AttentionKind::retention, std::string_view{"retention"}},
-                                       std::pair{AttentionKind::ssd, std::string_view{"ssd"}},
-                                       std::pair{AttentionKind::gdn, std::string_view{"gdn"}}};
+struct EnumNames<AttentionName> {
+    static constexpr std::array values{std::pair{AttentionName::dense, std::string_view{"dense"}},
+                                       std::pair{AttentionName::window, std::string_view{"window"}},
+                                       std::pair{AttentionName::strided, std::string_view{"strided"}},
+                                       std::pair{AttentionName::fixed, std::string_view{"fixed"}},
+                                       std::pair{AttentionName::bigbird, std::string_view{"bigbird"}},
+                                       std::pair{AttentionName::moba, std::string_view{"moba"}},
+                                       std::pair{AttentionName::elu, std::string_view{"elu"}},
+                                       std::pair{AttentionName::relu, std::string_view{"relu"}},
+                                       std::pair{AttentionName::retention, std::string_view{"retention"}},
+                                       std::pair{AttentionName::ssd, std::string_view{"ssd"}},
+                                       std::pair{AttentionName::gdn, std::string_view{"gdn"}}};
 };
 template <>
 struct EnumNames<OptimizerKind> {
@@ -66,9 +66,9 @@ struct EnumNames<DecayKind> {
                                        std::pair{DecayKind::sqrt, std::string_view{"sqrt"}}};
 };
 template <>
-struct EnumNames<Parameterization> {
-    static constexpr std::array values{std::pair{Parameterization::sp, std::string_view{"sp"}},
-                                       std::pair{Parameterization::mup, std::string_view{"mup"}}};
+struct EnumNames<ParameterizationKind> {
+    static constexpr std::array values{std::pair{ParameterizationKind::sp, std::string_view{"sp"}},
+                                       std::pair{ParameterizationKind::mup, std::string_view{"mup"}}};
 };
 template <>
 struct EnumNames<Precision> {

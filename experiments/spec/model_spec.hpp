@@ -3,17 +3,18 @@
 #include <cstdint>
 #include <string>
 
+#include "engine/models/decoder_config.hpp"
+
 namespace loglog {
 
 enum class ModelFamily { decoder };
-enum class NormKind { layer, rms };
-enum class PositionKind { learned, rotary, none };
 enum class ActivationKind { gelu, gelu_erf, relu, swiglu };  ///< gelu is the tanh form
-enum class AttentionKind { dense, window, strided, fixed, bigbird, moba, elu, relu, retention, ssd, gdn };
+/// Every kind of attention that a spec may name; the engine's AttentionKind holds those that can be trained.
+enum class AttentionName { dense, window, strided, fixed, bigbird, moba, elu, relu, retention, ssd, gdn };
 
 /// How tokens are mixed.
 struct AttentionSpec {
-    AttentionKind kind = AttentionKind::dense;
+    AttentionName kind = AttentionName::dense;
     std::int64_t every = 1;  ///< one layer in `every` is of this kind, the others are dense
 
     bool operator==(const AttentionSpec&) const = default;
@@ -45,9 +46,7 @@ struct ModelSpec {
 };
 
 std::string to_string(ModelFamily);
-std::string to_string(NormKind);
-std::string to_string(PositionKind);
 std::string to_string(ActivationKind);
-std::string to_string(AttentionKind);
+std::string to_string(AttentionName);
 
 }  // namespace loglog

@@ -4,12 +4,13 @@
 #include <cstdint>
 #include <string>
 
+#include "engine/nn/parameterization.hpp"
+#include "engine/optim/schedule.hpp"
+
 namespace loglog {
 
 enum class OptimizerKind { adamw };
-enum class ScheduleKind { constant, cosine, wsd };
 enum class DecayKind { linear, sqrt };  ///< of wsd's cooldown: 1 - x, or 1 - sqrt(x)
-enum class Parameterization { sp, mup };
 enum class Precision { fp32, bf16, fp16 };
 
 struct OptimizerSpec {
@@ -51,7 +52,7 @@ struct TrainSpec {
     std::int64_t micro_batch = 0;       ///< sequences per forward and backward pass; 0: chosen for the cache
     OptimizerSpec optimizer;
     ScheduleSpec schedule;
-    Parameterization parameterization = Parameterization::sp;
+    ParameterizationKind parameterization = ParameterizationKind::sp;
     MupSpec mup;
     double z_loss = 0.0;                ///< weight of log(Z)^2
     std::int64_t eval_every = 0;        ///< optimizer steps between evaluations; 0: 10 in a run. The last step always
@@ -67,7 +68,7 @@ struct TrainSpec {
 std::string to_string(OptimizerKind);
 std::string to_string(ScheduleKind);
 std::string to_string(DecayKind);
-std::string to_string(Parameterization);
+std::string to_string(ParameterizationKind);
 std::string to_string(Precision);
 
 }  // namespace loglog
