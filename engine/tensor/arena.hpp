@@ -55,8 +55,8 @@ class Arena {
     Backing backing_;
     std::vector<Chunk> chunks_;
     std::vector<FreeBlock> free_blocks_;
-    std::size_t top_ = 0;       // offset into the last chunk
-    std::size_t full_ = 0;      // bytes of the chunks before the last one
+    std::size_t top_ = 0;   // offset into the last chunk
+    std::size_t full_ = 0;  // bytes of the chunks before the last one
     std::size_t in_use_ = 0;
     std::size_t peak_ = 0;
 };

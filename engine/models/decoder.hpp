@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/autograd/tape.hpp"
+#include "engine/models/decoder_config.hpp"
+#include "engine/nn/feed_forward.hpp"
+#include "engine/nn/norm.hpp"
+#include "engine/nn/parameters.hpp"
+#include "engine/nn/softmax_attention.hpp"
+#include "engine/nn/step_info.hpp"
+
+namespace loglog {
+
+/// `sequences` windows of `time` tokens, one after the other, and what follows each token (-1: not trained on).
+struct TokenBatch {
+    std::span<const std::int32_t> tokens;   ///< [sequences, time], each in [0, vocab)
+    std::span<const std::int32_t> targets;  ///< [sequences, time]
+    std::int64_t sequences = 0;
+    std::int64_t time = 0;
+};
+
+/// Losses of one micro-batch in nats. `token_losses` lives until the tape's next reset.
+struct BatchLoss {
+    double sum = 0;            ///< of cross entropies, without the z-loss
+    double z_sum = 0;          ///< of (log Z)^2
+    std::int64_t targets = 0;  ///< tokens with a target
+    Tensor token_losses;       ///< [sequences, time], 0 where there is no target
+};
+
+/// A decoder-only language model: embedding, pre-norm blocks of attention and MLP, final norm, head.
+///
+/// One training step: parameters().begin_step(); for each micro-batch { tape.reset(); loss(tape, ...);
+/// tape.backward(); } parameters().finish_step(context); adamw_step(...).
+class Decoder {
+  public:
+    /// `config` is resolved and checked: throws InputError listing every problem. Values are zero until `initialize`.
+    explicit Decoder(const DecoderConfig& config, Purpose purpose = Purpose::training, DType dtype = DType::float32,
+                     Backing backing = Backing::memory);
+
+    const DecoderConfig& config() const noexcept { return config_; }
+    Parameters& parameters() noexcept { return parameters_; }
+    const Parameters& parameters() const noexcept { return parameters_; }
+    void initialize(Seed seed) { parameters_.initialize(seed); }
+
+    /// Next-token loss of a micro-batch. When the tape records, the gradient of
+    /// info.gradient_scale * (sum + z_loss * z_sum) is what tape.backward() adds to the parameters' gradients.
+    BatchLoss loss(Tape& tape, const TokenBatch& batch, const StepInfo& info);
+
+    /// [sequences, time, vocab]: scaled logits of every position. For short inputs: they are held at once.
+    Tensor logits(Tape& tape, std::span<const std::int32_t> tokens, std::int64_t sequences, std::int64_t time);
+
+    // The parts of `loss`, for pipeline stages: h is [sequences * time, width].
+    Tensor embed(Tape& tape, std::span<const std::int32_t> tokens, std::int64_t time, const StepInfo& info,
+                 std::int64_t first_position = 0);
+    Tensor block(Tape& tape, std::int64_t layer, const Tensor& h, std::int64_t time, const StepInfo& info);
+    BatchLoss head_loss(Tape& tape, const Tensor& h, const TokenBatch& batch, const StepInfo& info);
+    Tensor head_logits(Tape& tape, const Tensor& h);
+
+  private:
+    friend class Decoding;
+
+    struct Block {
+        NormLayer attention_norm;
+        SoftmaxAttention mixer;
+        NormLayer mlp_norm;
+        FeedForward mlp;
+    };
+
+    DecoderConfig config_;
+    ParameterizationRule rule_;
+    std::vector<ParameterSpec> specs_;  // only while the members below are built
+    ParameterId token_table_{};
+    ParameterId position_table_{};
+    std::vector<Block> blocks_;
+    NormLayer final_norm_;
+    ParameterId head_{};
+    RotaryTable rotary_;
+    Parameters parameters_;
+};
+
+}  // namespace loglog

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/nn/kinds.hpp"
+#include "engine/nn/parameterization.hpp"
+
+namespace loglog {
+
+enum class PositionKind : std::uint8_t { learned, rotary, none };
+/// How tokens are mixed along time.
+enum class AttentionKind : std::uint8_t { dense };
+
+std::string_view to_string(NormKind kind) noexcept;
+std::string_view to_string(PositionKind kind) noexcept;
+std::string_view to_string(MlpKind kind) noexcept;
+std::string_view to_string(AttentionKind kind) noexcept;
+
+/// A decoder-only language model, from GPT-2 (the defaults) to rotary, gated, grouped-query ones. Sizes that are 0
+/// follow from the others, see `resolved`.
+struct DecoderConfig {
+    std::int64_t layers = 2;
+    std::int64_t width = 64;
+    std::int64_t heads = 0;     ///< 0: width / head_dim
+    std::int64_t kv_heads = 0;  ///< 0: heads; fewer share keys and values among groups of query heads
+    std::int64_t head_dim = 0;  ///< 0: width / heads; without both, 32 below width 512 and 64 from there on
+    std::int64_t vocab = 0;
+    std::int64_t context = 256;  ///< longest sequence, in tokens
+    NormKind norm = NormKind::layer;
+    PositionKind positions = PositionKind::learned;
+    double rotary_base = 10'000;
+    MlpKind activation = MlpKind::gelu;
+    std::int64_t mlp_width = 0;  ///< 0: 4 width, or for swiglu 8/3 width rounded to a multiple of 8
+    bool tied_head = true;
+    bool qkv_bias = true;
+    bool bias = true;  ///< of every other linear layer and of LayerNorm
+    double dropout = 0;
+    bool qk_norm = false;
+    AttentionKind attention = AttentionKind::dense;
+    std::int64_t attention_every = 1;  ///< every how many layers `attention` is used; the others are dense
+    double z_loss = 0;                 ///< weight of (log Z)^2
+    double norm_epsilon = 1e-5;
+    double init_std = 0.02;
+    Parameterization parameterization;
+};
+
+/// Fills in the sizes left at 0.
+DecoderConfig resolved(DecoderConfig config);
+
+/// Everything that is wrong with a resolved configuration, one sentence each that starts with the key; empty if valid.
+std::vector<std::string> problems(const DecoderConfig& config);
+
+/// Numbers of trained values, every value once.
+struct ParameterCounts {
+    std::int64_t total = 0;
+    std::int64_t embedding = 0;  ///< token and position tables (a tied head is among them)
+    std::int64_t head = 0;       ///< an untied output table
+    std::int64_t non_embedding() const noexcept { return total - embedding - head; }
+};
+
+/// Counts of a resolved configuration; nothing is allocated.
+ParameterCounts count_parameters(const DecoderConfig& config);
+
+}  // namespace loglog

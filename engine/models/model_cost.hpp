@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "engine/kernels/context.hpp"
+#include "engine/models/decoder_config.hpp"
+#include "engine/tensor/dtype.hpp"
+
+namespace loglog {
+
+/// What training a model costs, from running it on the counting back end: exact, and nothing is computed or touched.
+struct ModelCost {
+    ParameterCounts parameters;
+    std::int64_t tokens = 0;           ///< of the micro-batch that was counted
+    Cost forward;                      ///< of a micro-batch's forward pass in an evaluation
+    Cost training;                     ///< of a micro-batch's forward and backward passes
+    Cost optimizer;                    ///< of one optimizer step
+    std::size_t activation_bytes = 0;  ///< the arena's peak while training
+    std::size_t evaluation_bytes = 0;  ///< the arena's peak in an evaluation
+    std::size_t parameter_bytes = 0;
+    std::size_t gradient_bytes = 0;
+    std::size_t moment_bytes = 0;
+
+    /// Model FLOPs of training on one token: forward and backward matrix products and token mixing.
+    double flops_per_token() const noexcept { return training.model_flops / static_cast<double>(tokens); }
+    double forward_flops_per_token() const noexcept { return forward.model_flops / static_cast<double>(tokens); }
+    /// Everything a training process holds for the model.
+    std::size_t memory_bytes() const noexcept {
+        return parameter_bytes + gradient_bytes + moment_bytes + activation_bytes;
+    }
+};
+
+/// Counts a micro-batch of `sequences` windows of `time` tokens (0: the configuration's context). `config` is resolved
+/// first; throws InputError if it is invalid.
+ModelCost count_cost(const DecoderConfig& config, std::int64_t sequences = 1, std::int64_t time = 0,
+                     DType dtype = DType::float32);
+
+/// Sequences per forward and backward pass when the user gives none: the largest divisor of `batch_sequences` whose
+/// tokens are at most a target that depends on the width alone, so that activations stay in cache while weights are
+/// still read for enough rows at once; at least 1.
+std::int64_t choose_micro_batch(const DecoderConfig& config, std::int64_t batch_sequences);
+
+}  // namespace loglog

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <cstdint>
+
+namespace loglog {
+
+enum class NormKind : std::uint8_t { layer, rms };
+enum class MlpKind : std::uint8_t { gelu, gelu_erf, relu, swiglu };
+
+}  // namespace loglog

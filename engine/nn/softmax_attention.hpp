@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/autograd/tape.hpp"
+#include "engine/nn/linear_layer.hpp"
+#include "engine/nn/residual.hpp"
+#include "engine/nn/rotary_table.hpp"
+
+namespace loglog {
+
+/// Keys and values of past tokens of one sequence, for decoding.
+struct KeyValueCache {
+    Tensor keys;    ///< [capacity, kv_heads, head_dim]
+    Tensor values;  ///< [capacity, kv_heads, head_dim]
+};
+
+/// Causal softmax attention over all earlier tokens. A token's queries, keys and values lie in one row
+/// [heads | kv_heads | kv_heads] * head_dim of a fused projection.
+class SoftmaxAttention {
+  public:
+    struct Options {
+        std::int64_t width;
+        std::int64_t heads;
+        std::int64_t kv_heads;
+        std::int64_t head_dim;
+        bool qkv_bias;
+        bool output_bias;
+        bool qk_norm;
+        double dropout;
+        double init_std;
+        double norm_epsilon;
+        std::uint32_t layer;  ///< global index, for dropout
+    };
+
+    SoftmaxAttention(std::vector<ParameterSpec>& specs, const std::string& name, const Options& options,
+                     const ParameterizationRule& rule);
+
+    /// x [sequences * time, width] -> branch.stream + scale * dropped(out(attention(x))).
+    Tensor operator()(Tape& tape, Parameters& parameters, const Tensor& x, const RotaryTable& rotary,
+                      const ResidualBranch& branch) const;
+    /// The same for one token at `position` of one sequence; appends to the cache.
+    Tensor decode(Tape& tape, Parameters& parameters, const Tensor& x, const RotaryTable& rotary,
+                  const ResidualBranch& branch, KeyValueCache& cache, std::int64_t position) const;
+    KeyValueCache make_cache(Arena& arena, std::int64_t capacity, DType dtype) const;
+
+  private:
+    struct Mixed {  // where queries, keys and values are after normalisation and rotation
+        Tensor queries_and_keys;
+        Tensor fused;
+    };
+    Mixed project(Tape& tape, Parameters& parameters, const Tensor& x, const RotaryTable& rotary, std::int64_t time,
+                  std::int64_t first_position) const;
+
+    Options options_;
+    double scale_;
+    LinearLayer qkv_;
+    std::optional<ParameterId> query_gain_;
+    std::optional<ParameterId> key_gain_;
+    LinearLayer out_;
+};
+
+}  // namespace loglog
