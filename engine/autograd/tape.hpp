@@ -32,6 +32,11 @@ struct GradientTarget {
 /// allocates from the heap or the system. A tape is used again after `reset`; a pipeline stage keeps one tape and one
 /// arena per micro-batch in flight.
 class Tape {
+    struct Node {
+        Node* previous;
+        void (*run)(Node&, Tape&);
+    };
+
   public:
     Tape(Context& context, Arena& activations, Mode mode, Recycling recycling = Recycling::on);
     Tape(const Tape&) = delete;
@@ -53,14 +58,11 @@ class Tape {
     void record(const Closure& backward) {
         static_assert(std::is_trivially_copyable_v<Closure> && std::is_trivially_destructible_v<Closure>);
         if (!recording()) { return; }
-        struct Record {
-            Node node;
+        struct Record : Node {
             Closure closure;
         };
-        auto* memory = records_.allocate(sizeof(Record));
-        const auto call = [](Node& node, Tape& tape) { reinterpret_cast<Record&>(node).closure(tape); };
-        static_assert(std::is_standard_layout_v<Node>);
-        newest_ = &(new (memory) Record{{newest_, call}, backward})->node;
+        const auto call = [](Node& node, Tape& tape) { static_cast<Record&>(node).closure(tape); };
+        newest_ = new (records_.allocate(sizeof(Record))) Record{{newest_, call}, backward};
     }
 
     /// Runs the records, newest first, and forgets them. Ops whose gradients were seeded in the forward pass (losses)
@@ -94,6 +96,10 @@ class Tape {
 
     /// For backward passes: y's values and gradient are dead, their memory may be handed out again.
     void retire(const Tensor& y) noexcept;
+    /// For forward passes: retires y once everything recorded after this call has run backwards.
+    void retire_in_backward(const Tensor& y) {
+        record([y](Tape& tape) { tape.retire(y); });
+    }
     /// For forward passes: x is not read again by anything but a backward pass, so its memory is free when not
     /// recording.
     void discard(const Tensor& x) noexcept;
@@ -102,11 +108,6 @@ class Tape {
     void reset();
 
   private:
-    struct Node {
-        Node* previous;
-        void (*run)(Node&, Tape&);
-    };
-
     Gradient& provide_gradient(const Tensor& x);
     std::byte* collected_bytes(const Tensor& y);
 

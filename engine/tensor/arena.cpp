@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::size_t page_bytes = std::size_t{2} << 20;  // one huge page
 
+constexpr std::size_t addresses_to_count_in = std::size_t{1} << 40;
+
 constexpr std::size_t round_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
 }  // namespace
@@ -45,8 +47,10 @@ void Arena::unmap_all() noexcept {
 
 void Arena::add_chunk(std::size_t at_least) {
     const std::size_t last = chunks_.empty() ? 0 : chunks_.back().size;
-    const std::size_t size = round_up(std::max(at_least, last * 2), page_bytes);
     const bool real = backing_ == Backing::memory;
+    // Addresses cost nothing, so counting gets enough for any model at once and never a second chunk.
+    const std::size_t wanted = real ? std::max(at_least, last * 2) : std::max(at_least, addresses_to_count_in);
+    const std::size_t size = round_up(wanted, page_bytes);
     void* data = mmap(nullptr, size, real ? PROT_READ | PROT_WRITE : PROT_NONE,
                       MAP_PRIVATE | MAP_ANONYMOUS | (real ? 0 : MAP_NORESERVE), -1, 0);
     if (data == MAP_FAILED) {
@@ -81,8 +85,21 @@ void Arena::release(std::byte* block, std::size_t bytes) noexcept {
     in_use_ -= bytes;
     if (!chunks_.empty() && block + bytes == chunks_.back().data + top_) {
         top_ -= bytes;
+        absorb_free_blocks();
     } else if (free_blocks_.size() < free_blocks_.capacity()) {
         free_blocks_.push_back({block, bytes});  // beyond the capacity a block is merely not reused before reset
+    }
+}
+
+void Arena::absorb_free_blocks() noexcept {
+    for (auto block = free_blocks_.rbegin(); block != free_blocks_.rend();) {
+        if (block->data + block->size == chunks_.back().data + top_) {
+            top_ -= block->size;
+            free_blocks_.erase(std::next(block).base());
+            block = free_blocks_.rbegin();
+        } else {
+            ++block;
+        }
     }
 }
 

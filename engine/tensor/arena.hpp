@@ -50,6 +50,7 @@ class Arena {
     };
 
     void add_chunk(std::size_t at_least);
+    void absorb_free_blocks() noexcept;
     void unmap_all() noexcept;
 
     Backing backing_;

@@ -24,6 +24,7 @@ class Shape {
     constexpr std::size_t rank() const noexcept { return rank_; }
     constexpr std::int64_t operator[](std::size_t axis) const noexcept { return extents_[axis]; }
     constexpr std::int64_t back() const noexcept { return extents_[rank_ - 1]; }
+    constexpr void set_back(std::int64_t extent) noexcept { extents_[rank_ - 1] = extent; }
     /// Product of the extents; 1 for a scalar.
     constexpr std::int64_t elements() const noexcept {
         std::int64_t product = 1;

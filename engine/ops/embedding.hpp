@@ -1,0 +1,22 @@
+#pragma once
+
+#include "engine/autograd/tape.hpp"
+
+namespace loglog {
+
+struct EmbeddingOptions {
+    std::int64_t time = 0;  ///< tokens per sequence
+    double scale = 1;
+    std::int64_t first_position = 0;
+};
+
+/// y[t] = scale * (token_table[tokens[t]] + position_table[first_position + t mod time]).
+///
+/// tokens          [rows], each in [0, vocab); must outlive the backward pass
+/// token_table     [vocab, width]
+/// position_table  [positions, width] or without data
+/// returns         [rows, width]
+Tensor embedding(Tape& tape, std::span<const std::int32_t> tokens, const Tensor& token_table,
+                 const Tensor& position_table, const EmbeddingOptions& options);
+
+}  // namespace loglog

@@ -1,0 +1,32 @@
+#pragma once
+
+#include "engine/autograd/tape.hpp"
+
+namespace loglog {
+
+struct HeadLossOptions {
+    double logit_scale = 1;
+    double z_loss = 0;          ///< weight of (log Z)^2 in the objective
+    double gradient_scale = 1;  ///< the objective is this times the sum over tokens
+};
+
+struct HeadLoss {
+    Tensor token_losses;  ///< [rows]: cross entropy in nats, 0 where the target is -1
+    Tensor log_z;         ///< [rows]
+};
+
+/// Cross entropy of logit_scale * h weight^T against `targets`, without ever holding all logits: blocks of rows go
+/// through product, softmax and both backward products while they are in cache. When recording, the gradients of
+///   gradient_scale * sum_r (loss_r + z_loss * log_z_r^2)
+/// reach h and weight here already, in the forward pass.
+///
+/// h        [rows, width]
+/// weight   [vocab, width]
+/// targets  [rows], each in [0, vocab) or -1
+HeadLoss head_loss(Tape& tape, const Tensor& h, const Tensor& weight, std::span<const std::int32_t> targets,
+                   const HeadLossOptions& options);
+
+/// Rows of logits that are held at once; depends on the shapes alone, so results do not depend on threads.
+std::int64_t head_block_rows(std::int64_t vocab, std::size_t value_bytes) noexcept;
+
+}  // namespace loglog
