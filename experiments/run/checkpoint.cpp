@@ -42,6 +42,7 @@ void save(const std::filesystem::path& path, Parameters& parameters, const Check
     }
     file.write_attribute("/", "id", label.id);
     file.write_attribute("/", "step", std::to_string(label.step));
+    file.write_attribute("/", "tokenizer", label.tokenizer);
     file.publish();
 }
 
@@ -60,7 +61,8 @@ CheckpointLabel load(const std::filesystem::path& path, Parameters& parameters, 
             std::copy(stored.values.begin(), stored.values.end(), (parameters.*groups[g].part)(ParameterId{p}).begin());
         }
     }
-    return {file.read_attribute("/", "id"), std::stoll(file.read_attribute("/", "step"))};
+    return {file.read_attribute("/", "id"), std::stoll(file.read_attribute("/", "step")),
+            file.read_attribute("/", "tokenizer")};
 }
 
 }  // namespace

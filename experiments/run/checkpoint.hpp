@@ -13,6 +13,7 @@ namespace loglog {
 struct CheckpointLabel {
     std::string id;
     std::int64_t step = 0;
+    std::string tokenizer;  ///< hash of the tokenizer, whose file lies in the registry's folder tokenizers/
 };
 
 /// Writes values and both moments by global name and shape, so that any layout can load them (docs/formats.md). The
