@@ -1,0 +1,65 @@
+#include "analysis/inference/inference.hpp"
+
+#include "engine/base/error.hpp"
+
+namespace loglog {
+namespace {
+
+/// The estimates of a family of numbers, `evaluate(natural parameters)` giving one list of named values.
+template <class Evaluate>
+std::vector<NamedEstimate> estimates(const Inference& inference, const Evaluate& evaluate) {
+    const std::vector<NamedValue> values = evaluate(inference.natural);
+    std::vector<std::vector<double>> samples(values.size());
+    for (const Values& natural : inference.resamples.natural) {
+        const std::vector<NamedValue> resampled = evaluate(natural);
+        for (std::size_t k = 0; k < samples.size(); ++k) { samples[k].push_back(resampled[k].value); }
+    }
+    std::vector<NamedEstimate> named;
+    for (std::size_t k = 0; k < values.size(); ++k) {
+        named.push_back({std::string{values[k].name}, summarise(values[k].value, std::move(samples[k]))});
+    }
+    return named;
+}
+
+}  // namespace
+
+const Estimate& Inference::estimate(std::string_view name) const {
+    for (const auto* family : {&parameters, &derived}) {
+        for (const auto& named : *family) {
+            if (named.name == name) { return named.estimate; }
+        }
+    }
+    throw Error{"the law '" + std::string{law->name()} + "' has no parameter '" + std::string{name} + "'"};
+}
+
+Inference infer(const Law& law, const Points& points, const InferenceOptions& options) {
+    Inference inference;
+    inference.law = &law;
+    inference.objective = options.objective;
+    inference.variable = options.variable;
+    inference.points = points;
+    inference.excluded = options.excluded;
+    inference.optimum = find_optimum(law, points, options.objective, options.bootstrap.threads);
+    const Values& best = inference.optimum.best.coordinates;
+    inference.condition = condition_number(law, points, options.objective, best);
+    inference.natural = law.natural(best, points.centre);
+    inference.resamples = bootstrap(law, points, options.objective, inference.optimum, options.bootstrap);
+    inference.parameters = estimates(inference, [&](const Values& natural) {
+        std::vector<NamedValue> values;
+        for (std::size_t k = 0; k < law.parameters().size(); ++k) {
+            values.push_back({law.parameters()[k].name, natural[k]});
+        }
+        return values;
+    });
+    inference.derived = estimates(inference, [&](const Values& natural) { return law.derived(natural); });
+    for (const double budget : options.budgets) { inference.predictions.push_back(predict(inference, budget)); }
+    inference.warnings = options.warnings;
+    for (Warning& caveat : find_caveats(inference)) { inference.warnings.push_back(std::move(caveat)); }
+    return inference;
+}
+
+std::vector<NamedEstimate> predict(const Inference& inference, double budget) {
+    return estimates(inference, [&](const Values& natural) { return inference.law->predict(natural, budget); });
+}
+
+}  // namespace loglog

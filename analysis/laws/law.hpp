@@ -1,0 +1,83 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "analysis/laws/objective.hpp"
+#include "analysis/laws/points.hpp"
+
+namespace loglog {
+
+inline constexpr std::size_t max_parameters = 8;
+
+/// A law's parameters, either as reported ("natural") or as searched ("coordinates"); the first parameters().size()
+/// entries count.
+using Values = std::array<double, max_parameters>;
+
+/// One parameter: its reported name, and the bounds of the coordinate that stands for it in the search.
+struct ParameterSpec {
+    std::string_view name;
+    double lower;
+    double upper;
+};
+
+/// A number that follows from the parameters, such as the exponent a of N_opt ~ C^a.
+struct NamedValue {
+    std::string_view name;
+    double value;
+};
+
+/// The objective at one place: value, gradient, Hessian, and the positive metric sum of w |psi(r)/r| g g^T (what
+/// Gauss-Newton with reweighting would use), which stays usable where the Hessian is not positive.
+struct Expansion {
+    double value = 0;
+    std::array<double, max_parameters> gradient{};
+    std::array<std::array<double, max_parameters>, max_parameters> hessian{};
+    std::array<std::array<double, max_parameters>, max_parameters> metric{};
+};
+
+/// A scaling law: how the loss is predicted, in which coordinates it is searched, and from where.
+///
+/// A law is written as one .cpp file (see power.cpp) that states a formula templated on its scalar type; derivatives
+/// come from Ceres' Jets (form.hpp). All fitting, intervals and reports work through this interface.
+class Law {
+  public:
+    virtual ~Law() = default;
+
+    virtual std::string_view name() const = 0;
+    virtual std::string_view formula() const = 0;
+    /// What the law is a function of: {"N", "D"}, or {"X"} for whichever column the caller chose.
+    virtual std::span<const std::string_view> variables() const = 0;
+    virtual std::span<const ParameterSpec> parameters() const = 0;
+
+    /// Coordinates -> reported parameters; `centre` is that of the points fitted.
+    virtual Values natural(const Values& coordinates, std::span<const double> centre) const = 0;
+    /// The stated grid that the search starts from.
+    virtual std::vector<Values> starts(const Points& points) const = 0;
+    /// Numbers that follow from the reported parameters.
+    virtual std::vector<NamedValue> derived(const Values& natural) const = 0;
+    /// What the law says of a training budget of C = 6ND FLOPs (laws of N and D) or of X = `budget` (laws of one X).
+    virtual std::vector<NamedValue> predict(const Values& natural, double budget) const = 0;
+
+    /// ln of the predicted loss at one centred row of Points::ln_x.
+    virtual double log_loss(const Values& coordinates, std::span<const double> ln_x) const = 0;
+    /// Objective alone, with Huber's threshold `delta` in place of the objective's own.
+    virtual double value(const Values& coordinates, const Points& points, const Objective& objective,
+                         double delta) const = 0;
+    /// Objective with its derivatives.
+    virtual Expansion expand(const Values& coordinates, const Points& points, const Objective& objective,
+                             double delta) const = 0;
+    /// Ceres' Levenberg-Marquardt from `start`, without bounds; may return coordinates outside them.
+    virtual Values descend(const Values& start, const Points& points, const Objective& objective,
+                           double delta) const = 0;
+};
+
+/// The law of this name; throws InputError that lists the known ones.
+const Law& find_law(std::string_view name);
+std::vector<const Law*> all_laws();
+
+}  // namespace loglog
