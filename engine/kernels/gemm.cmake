@@ -7,3 +7,5 @@ target_compile_definitions(loglog_simd INTERFACE "HWY_DISABLED_TARGETS=(HWY_SSSE
 
 # Apart from loglog::kernels so that measuring and testing products needs nothing else.
 loglog_add_library(kernel_context SOURCES context.cpp LINK OpenMP::OpenMP_CXX)
+loglog_add_library(gemm SOURCES gemm_cpu.cpp gemm_float.cpp gemm_double.cpp LINK loglog::kernel_context
+  PRIVATE_LINK loglog::simd)

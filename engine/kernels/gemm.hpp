@@ -42,12 +42,12 @@ struct Gemm {
     MatrixView<T> c;  // [m, n]
     T alpha = 1;
     Accumulate accumulate = Accumulate::no;
-    const T* bias = nullptr;             // [n]
-    MatrixView<T> pre_activation = {};   // [m, n], written
+    const T* bias = nullptr;            // [n]
+    MatrixView<T> pre_activation = {};  // [m, n], written
     Activation activation = Activation::none;
-    MatrixView<const T> gate = {};       // [m, n]: the forward pre-activation, for dx = (dy W) * activation'(gate)
+    MatrixView<const T> gate = {};  // [m, n]: the forward pre-activation, for dx = (dy W) * activation'(gate)
     Activation gate_activation = Activation::none;
-    MatrixView<const T> residual = {};   // [m, n], may be c itself
+    MatrixView<const T> residual = {};  // [m, n], may be c itself
     T residual_scale = 1;
 
     std::size_t m() const noexcept { return c.rows; }
@@ -55,7 +55,9 @@ struct Gemm {
     std::size_t k() const noexcept { return form == GemmForm::tn ? a.rows : a.columns; }
 };
 
-template <class T> Cost cost(const Gemm<T>&);
-template <class T> void run(CpuContext&, const Gemm<T>&);
+template <class T>
+Cost cost(const Gemm<T>&);
+template <class T>
+void run(CpuContext&, const Gemm<T>&);
 
 }  // namespace loglog

@@ -25,7 +25,8 @@ inline constexpr bool is_float = sizeof(hn::TFromD<D>) == sizeof(float);
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V vector_exp(D d, V x) {
     if constexpr (!is_float<D>) {
-        return hn::Exp(d, x);
+        // Highway's has no upper bound.
+        return hn::IfThenElse(hn::Le(x, hn::Set(d, 709.78)), hn::Exp(d, x), hn::Add(x, hn::Inf(d)));
     } else {
         // x = n ln 2 + r with |r| <= ln 2 / 2. Adding 1.5 * 2^23 rounds to an integer, which then sits in the low bits.
         const hn::RebindToSigned<D> di;

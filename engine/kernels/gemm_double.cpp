@@ -1,0 +1,29 @@
+#include "engine/kernels/gemm.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "engine/kernels/gemm_double.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "engine/kernels/gemm_blocks-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace loglog::HWY_NAMESPACE {
+
+void multiply_double(CpuContext& cpu, const Gemm<double>& gemm) { multiply(cpu, gemm); }
+
+}  // namespace loglog::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace loglog {
+
+HWY_EXPORT(multiply_double);
+
+template <>
+void run(CpuContext& cpu, const Gemm<double>& gemm) {
+    HWY_DYNAMIC_DISPATCH(multiply_double)(cpu, gemm);
+}
+
+}  // namespace loglog
+#endif
