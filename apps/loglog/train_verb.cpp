@@ -58,8 +58,6 @@ class RunReporter {
 
 void print_dry_run(const RunSpec& spec, bool as_json) {
     const auto cost = estimate(spec);
-    const auto tokens = static_cast<double>(spec.train.tokens);
-    const double six_nd = 6.0 * static_cast<double>(cost.parameters.non_embedding()) * tokens;
     if (as_json) {
         const json result{{"parameters",
                            {{"total", cost.parameters.total},
@@ -69,8 +67,8 @@ void print_dry_run(const RunSpec& spec, bool as_json) {
                           {"tokens", spec.train.tokens},
                           {"steps", total_steps(spec)},
                           {"flops_per_token", cost.flops_per_token},
-                          {"flops_total", cost.flops_per_token * tokens},
-                          {"flops_6nd", six_nd},
+                          {"flops_total", cost.flops(spec)},
+                          {"flops_6nd", cost.flops_6nd(spec)},
                           {"memory_bytes", cost.memory_bytes},
                           {"micro_batch", cost.micro_batch},
                           {"spec", json::parse(to_json(spec))}};
@@ -81,7 +79,7 @@ void print_dry_run(const RunSpec& spec, bool as_json) {
                cost.parameters.non_embedding(), cost.parameters.embedding, cost.parameters.head);
     fmt::print("tokens           {:>15} in {} steps of {}\n", spec.train.tokens, total_steps(spec), spec.train.batch_tokens);
     fmt::print("FLOPs per token  {:>15.6g} (forward and backward, counted)\n", cost.flops_per_token);
-    fmt::print("FLOPs in all     {:>15.6g} (6ND by convention: {:.6g})\n", cost.flops_per_token * tokens, six_nd);
+    fmt::print("FLOPs in all     {:>15.6g} (6ND by convention: {:.6g})\n", cost.flops(spec), cost.flops_6nd(spec));
     fmt::print("memory           {:>11.1f} MiB (values, gradients, moments, activations of {} sequences)\n",
                static_cast<double>(cost.memory_bytes) / (1 << 20), cost.micro_batch);
     fmt::print("nothing was trained (--dry-run)\n");

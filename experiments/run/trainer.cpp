@@ -210,8 +210,8 @@ RunRecord planned_record(const RunSpec& spec, const TokenDataset& data, const st
     record.tokens = spec.train.tokens;
     record.unique_tokens = std::min(spec.train.tokens, static_cast<std::int64_t>(windows) * spec.model.context);
     record.flops_per_token = cost.flops_per_token;
-    record.flops = cost.flops_per_token * static_cast<double>(spec.train.tokens);
-    record.flops_6nd = 6.0 * static_cast<double>(cost.parameters.non_embedding()) * static_cast<double>(spec.train.tokens);
+    record.flops = cost.flops(spec);
+    record.flops_6nd = cost.flops_6nd(spec);
     record.batch_tokens = spec.train.batch_tokens;
     record.seed = static_cast<std::int64_t>(spec.train.seed);
     record.lr = spec.train.optimizer.lr;

@@ -4,7 +4,6 @@
 #include <numeric>
 #include <utility>
 
-#include "engine/models/model_cost.hpp"
 #include "experiments/run/estimate.hpp"
 
 namespace loglog {
@@ -41,8 +40,7 @@ TrainingSession::TrainingSession(const RunSpec& spec, WindowSource train, int th
       schedule_{schedule_of(spec)},
       optimizer_{optimizer_of(spec.train.optimizer)},
       sequences_{spec.train.batch_tokens / spec.model.context},
-      micro_batch_{spec.train.micro_batch > 0 ? std::min(spec.train.micro_batch, sequences_)
-                                              : choose_micro_batch(model_.config(), sequences_)},
+      micro_batch_{estimate(spec).micro_batch},
       window_(static_cast<std::size_t>(spec.model.context) + 1),
       tokens_(static_cast<std::size_t>(micro_batch_ * spec.model.context)),
       targets_(tokens_.size()) {
