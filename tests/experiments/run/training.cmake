@@ -1,0 +1,3 @@
+loglog_add_test(divergence_test SOURCES divergence_test.cpp LINK loglog::training)
+loglog_add_test(sample_test SOURCES sample_test.cpp LINK loglog::training)
+loglog_add_test(training_session_test SOURCES training_session_test.cpp LINK loglog::training)

@@ -1,0 +1,130 @@
+#include "experiments/run/training_session.hpp"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <vector>
+
+#include "engine/base/error.hpp"
+#include "experiments/run/checkpoint.hpp"
+
+namespace loglog {
+namespace {
+
+constexpr std::int64_t vocab = 50;
+
+RunSpec small_spec() {
+    RunSpec spec;
+    spec.data.synthetic.documents = 1;
+    spec.model.layers = 2;
+    spec.model.width = 32;
+    spec.model.heads = 2;
+    spec.model.context = 24;
+    spec.model.dropout = 0.1;
+    spec.train.tokens = 24 * 8 * 6;
+    spec.train.batch_tokens = 24 * 8;
+    spec.train.micro_batch = 4;
+    return resolve(spec, vocab);
+}
+
+/// Each token follows from the one before, so that there is something to learn.
+void counting_windows(std::uint64_t position, std::span<std::int32_t> window) {
+    for (std::size_t i = 0; i < window.size(); ++i) {
+        window[i] = static_cast<std::int32_t>((position * 7 + i * 3) % static_cast<std::uint64_t>(vocab));
+    }
+}
+
+std::vector<double> losses_of(TrainingSession& session, int steps) {
+    std::vector<double> losses;
+    for (int i = 0; i < steps; ++i) { losses.push_back(session.step().loss); }
+    return losses;
+}
+
+class TemporaryFolder {
+  public:
+    TemporaryFolder() {
+        std::string name = (std::filesystem::temp_directory_path() / "loglog-session-XXXXXX").string();
+        if (mkdtemp(name.data()) == nullptr) { throw Error{"cannot make a temporary folder"}; }
+        path_ = name;
+    }
+    ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+    std::filesystem::path operator/(const char* file) const { return path_ / file; }
+
+  private:
+    std::filesystem::path path_;
+};
+
+TEST(TrainingSession, StartsAtTheLossOfAUniformGuessAndLearns) {
+    TrainingSession session{small_spec(), counting_windows, 1};
+
+    const auto losses = losses_of(session, 6);
+
+    EXPECT_NEAR(losses.front(), std::log(static_cast<double>(vocab)), 0.05);
+    EXPECT_LT(losses.back(), losses.front());
+}
+
+TEST(TrainingSession, AnyNumberOfThreadsGivesTheSameLosses) {
+    TrainingSession one{small_spec(), counting_windows, 1};
+    TrainingSession three{small_spec(), counting_windows, 3};
+
+    EXPECT_EQ(losses_of(one, 6), losses_of(three, 6));
+}
+
+TEST(TrainingSession, ACheckpointGoesOnBitForBit) {
+    const TemporaryFolder folder;
+    TrainingSession undisturbed{small_spec(), counting_windows, 1};
+    const auto expected = losses_of(undisturbed, 6);
+    TrainingSession interrupted{small_spec(), counting_windows, 1};
+    losses_of(interrupted, 3);
+    save_checkpoint(folder / "checkpoint.h5", interrupted.parameters(), {"id", 3, "hash"});
+
+    TrainingSession resumed{small_spec(), counting_windows, 1};
+    const auto label = load_checkpoint(folder / "checkpoint.h5", resumed.parameters());
+    resumed.resume_after(label.step);
+
+    EXPECT_EQ(label.id, "id");
+    EXPECT_EQ(label.tokenizer, "hash");
+    EXPECT_EQ(losses_of(resumed, 3), std::vector<double>(expected.begin() + 3, expected.end()));
+}
+
+TEST(TrainingSession, WeightsOfAnotherModelAreRefused) {
+    const TemporaryFolder folder;
+    TrainingSession small{small_spec(), counting_windows, 1};
+    save_weights(folder / "weights.h5", small.parameters(), {"id", 0, ""});
+    auto spec = small_spec();
+    spec.model.mlp_width = 64;
+    TrainingSession other{spec, counting_windows, 1};
+
+    try {
+        load_weights(folder / "weights.h5", other.parameters());
+        FAIL() << "accepted";
+    } catch (const Error& error) { EXPECT_THAT(error.what(), testing::HasSubstr("but the model's is [64, 32]")); }
+}
+
+TEST(TrainingSession, EvaluationAveragesTheBucketsOfPositions) {
+    TrainingSession session{small_spec(), counting_windows, 1};
+
+    const auto evaluation = session.evaluate(counting_windows, 5);  // 5 windows in micro-batches of 4
+
+    ASSERT_EQ(evaluation.loss_by_position.size(), TrainingSession::position_buckets);
+    double mean = 0;
+    for (const double loss : evaluation.loss_by_position) { mean += loss / TrainingSession::position_buckets; }
+    EXPECT_NEAR(evaluation.loss, mean, 1e-12);  // 24 positions fill 8 buckets equally
+}
+
+TEST(TrainingSession, EvaluationLeavesTrainingAlone) {
+    TrainingSession plain{small_spec(), counting_windows, 1};
+    TrainingSession evaluated{small_spec(), counting_windows, 1};
+    const auto expected = losses_of(plain, 4);
+
+    auto found = losses_of(evaluated, 2);
+    evaluated.evaluate(counting_windows, 3);
+    for (const double loss : losses_of(evaluated, 2)) { found.push_back(loss); }
+
+    EXPECT_EQ(found, expected);
+}
+
+}  // namespace
+}  // namespace loglog
