@@ -2,14 +2,12 @@
 
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include "engine/autograd/tape.hpp"
 #include "engine/models/decoder_config.hpp"
-#include "engine/nn/feed_forward.hpp"
-#include "engine/nn/norm.hpp"
+#include "engine/models/decoder_parts.hpp"
 #include "engine/nn/parameters.hpp"
-#include "engine/nn/softmax_attention.hpp"
+#include "engine/nn/rotary_table.hpp"
 #include "engine/nn/step_info.hpp"
 
 namespace loglog {
@@ -62,21 +60,12 @@ class Decoder {
   private:
     friend class Decoding;
 
-    struct Block {
-        NormLayer attention_norm;
-        SoftmaxAttention mixer;
-        NormLayer mlp_norm;
-        FeedForward mlp;
-    };
+    ResidualBranch branch(const Tensor& stream, std::int64_t place, std::int64_t time, const StepInfo& info) const;
+    Tensor head_weight();
 
     DecoderConfig config_;
     ParameterizationRule rule_;
-    std::vector<ParameterSpec> specs_;  // only while the members below are built
-    ParameterId token_table_{};
-    ParameterId position_table_{};
-    std::vector<Block> blocks_;
-    NormLayer final_norm_;
-    ParameterId head_{};
+    DecoderParts parts_;
     RotaryTable rotary_;
     Parameters parameters_;
 };

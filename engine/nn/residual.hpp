@@ -4,6 +4,7 @@
 
 #include "engine/autograd/tape.hpp"
 #include "engine/nn/step_info.hpp"
+#include "engine/ops/linear.hpp"
 
 namespace loglog {
 
@@ -17,7 +18,18 @@ struct ResidualBranch {
     StepInfo info;
 };
 
-/// The final projection of a branch and its joining: h + scale * dropped(x weight^T + bias), fused when nothing drops.
-Tensor join(Tape& tape, const Tensor& x, const Tensor& weight, const Tensor& bias, const ResidualBranch& branch);
+/// stream + scale * dropped(y).
+Tensor drop_and_add(Tape& tape, const Tensor& y, const ResidualBranch& branch);
+
+/// The final projection of a branch and its joining: stream + scale * dropped(x weight^T + bias), in one matrix product
+/// when nothing drops. `x` is a Tensor or Activated.
+template <class X>
+Tensor join(Tape& tape, const X& x, const Tensor& weight, const Tensor& bias, const ResidualBranch& branch) {
+    if (branch.dropout == 0 || !tape.recording()) {
+        return linear(tape, x, weight, {.bias = bias, .residual = branch.stream, .residual_scale = branch.scale});
+    }
+    const Tensor y = linear(tape, x, weight, {.bias = bias, .residual = {}});
+    return drop_and_add(tape, y, branch);
+}
 
 }  // namespace loglog

@@ -9,6 +9,7 @@
 #include "engine/nn/linear_layer.hpp"
 #include "engine/nn/residual.hpp"
 #include "engine/nn/rotary_table.hpp"
+#include "engine/ops/heads.hpp"
 
 namespace loglog {
 
@@ -48,12 +49,14 @@ class SoftmaxAttention {
     KeyValueCache make_cache(Arena& arena, std::int64_t capacity, DType dtype) const;
 
   private:
-    struct Mixed {  // where queries, keys and values are after normalisation and rotation
-        Tensor queries_and_keys;
-        Tensor fused;
+    struct Projected {  // after normalisation and rotation
+        Heads q;
+        Heads k;
+        Heads v;
     };
-    Mixed project(Tape& tape, Parameters& parameters, const Tensor& x, const RotaryTable& rotary, std::int64_t time,
-                  std::int64_t first_position) const;
+    Projected project(Tape& tape, Parameters& parameters, const Tensor& x, const RotaryTable& rotary, std::int64_t time,
+                      std::int64_t first_position) const;
+    void discard(Tape& tape, const Projected& projected) const;
 
     Options options_;
     double scale_;

@@ -1,0 +1,115 @@
+#include "engine/models/decoder_config.hpp"
+
+#include "engine/models/decoder_parts.hpp"
+
+namespace loglog {
+namespace {
+
+std::string number(std::int64_t value) { return std::to_string(value); }
+
+void check_sizes(const DecoderConfig& c, std::vector<std::string>& found) {
+    const auto positive = [&](const char* key, std::int64_t value) {
+        if (value < 1) { found.push_back(std::string{key} + " is " + number(value) + " but must be at least 1"); }
+    };
+    positive("layers", c.layers);
+    positive("width", c.width);
+    positive("vocab", c.vocab);
+    positive("context", c.context);
+    positive("mlp_width", c.mlp_width);
+    positive("attention_every", c.attention_every);
+    if (c.heads < 1 || c.head_dim < 1) {
+        found.push_back("heads x head_dim is " + number(c.heads) + " x " + number(c.head_dim) + " for width " +
+                        number(c.width) + ", but both must be at least 1");
+    }
+    if (c.kv_heads < 1 || c.heads % c.kv_heads != 0) {
+        found.push_back("kv_heads is " + number(c.kv_heads) + " but must divide heads, which is " + number(c.heads));
+    }
+    if (c.positions == PositionKind::rotary && c.head_dim % 2 != 0) {
+        found.push_back("head_dim is " + number(c.head_dim) + " but must be even for rotary positions");
+    }
+}
+
+void check_numbers(const DecoderConfig& c, std::vector<std::string>& found) {
+    const auto check = [&](bool good, const char* key, double value, const char* wanted) {
+        if (!good) { found.push_back(std::string{key} + " is " + std::to_string(value) + " but must be " + wanted); }
+    };
+    check(c.dropout >= 0 && c.dropout < 1, "dropout", c.dropout, "at least 0 and below 1");
+    check(c.z_loss >= 0, "z_loss", c.z_loss, "at least 0");
+    check(c.norm_epsilon > 0, "norm_epsilon", c.norm_epsilon, "above 0");
+    check(c.init_std >= 0, "init_std", c.init_std, "at least 0");
+    check(c.rotary_base > 1, "rotary_base", c.rotary_base, "above 1");
+    const auto& p = c.parameterization;
+    check(p.base_width > 0, "base_width", static_cast<double>(p.base_width), "at least 1");
+    check(p.base_layers > 0, "base_layers", static_cast<double>(p.base_layers), "at least 1");
+    check(p.base_head_dim > 0, "base_head_dim", static_cast<double>(p.base_head_dim), "at least 1");
+}
+
+}  // namespace
+
+std::string_view to_string(NormKind kind) noexcept { return kind == NormKind::layer ? "layer" : "rms"; }
+
+std::string_view to_string(PositionKind kind) noexcept {
+    switch (kind) {
+        case PositionKind::learned:
+            return "learned";
+        case PositionKind::rotary:
+            return "rotary";
+        case PositionKind::none:
+            break;
+    }
+    return "none";
+}
+
+std::string_view to_string(MlpKind kind) noexcept {
+    switch (kind) {
+        case MlpKind::gelu:
+            return "gelu";
+        case MlpKind::gelu_erf:
+            return "gelu_erf";
+        case MlpKind::relu:
+            return "relu";
+        case MlpKind::swiglu:
+            break;
+    }
+    return "swiglu";
+}
+
+std::string_view to_string(AttentionKind) noexcept { return "dense"; }
+
+DecoderConfig resolved(DecoderConfig config) {
+    if (config.heads == 0 && config.head_dim == 0) { config.head_dim = config.width < 512 ? 32 : 64; }
+    if (config.heads == 0 && config.head_dim > 0 && config.width % config.head_dim == 0) {
+        config.heads = config.width / config.head_dim;
+    }
+    if (config.head_dim == 0 && config.heads > 0 && config.width % config.heads == 0) {
+        config.head_dim = config.width / config.heads;
+    }
+    if (config.kv_heads == 0) { config.kv_heads = config.heads; }
+    if (config.mlp_width == 0) {
+        const bool gated = config.activation == MlpKind::swiglu;
+        config.mlp_width = gated ? (8 * config.width / 3 + 4) / 8 * 8 : 4 * config.width;
+    }
+    return config;
+}
+
+std::vector<std::string> problems(const DecoderConfig& config) {
+    std::vector<std::string> found;
+    check_sizes(config, found);
+    check_numbers(config, found);
+    return found;
+}
+
+ParameterCounts count_parameters(const DecoderConfig& config) {
+    ParameterCounts counts;
+    for (const auto& spec : DecoderParts{config}.specs) {
+        const auto elements = spec.shape.elements();
+        counts.total += elements;
+        const bool table =
+            spec.kind == ParameterClass::token_embedding || spec.kind == ParameterClass::position_embedding;
+        if (table) { counts.embedding += elements; }
+        if (spec.kind == ParameterClass::unembedding) { counts.head += elements; }
+    }
+    return counts;
+}
+
+}  // namespace loglog

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/nn/parameters.hpp"
+
+namespace loglog {
+
+/// Appends a parameter whose values all start as `value`.
+ParameterId add_constant(std::vector<ParameterSpec>& specs, std::string name, const Shape& shape, ParameterClass kind,
+                         double value, const ParameterizationRule& rule);
+
+/// Appends a parameter that starts as N(0, std^2), `std` after the parameterization's factor.
+ParameterId add_normal(std::vector<ParameterSpec>& specs, std::string name, const Shape& shape, ParameterClass kind,
+                       double std, const ParameterizationRule& rule);
+
+}  // namespace loglog
