@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -12,10 +13,9 @@
 #include <vector>
 
 #include "db/registry/run_record.hpp"
+#include "db/sqlite/connection.hpp"
 
 namespace loglog {
-
-enum class Access { read, write };
 
 /// NULL, integer, real or text, as SQLite gives them.
 using Value = std::variant<std::monostate, std::int64_t, double, std::string>;
@@ -51,6 +51,10 @@ class Registry {
                          std::chrono::milliseconds busy_timeout = std::chrono::seconds{10});
     /// Whether the folder holds a registry file.
     static bool exists(const std::filesystem::path& folder);
+
+    /// Makes the file anew with just the records that `collect` returns: built beside the old one and renamed over it.
+    /// Throws Error while another process writes the old file, InputError if that is of a newer schema.
+    static void replace(const std::filesystem::path& folder, const std::function<std::vector<RunRecord>()>& collect);
 
     Registry(Registry&&) noexcept;
     Registry& operator=(Registry&&) noexcept;

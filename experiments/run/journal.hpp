@@ -107,11 +107,14 @@ class JournalWriter {
 
   private:
     JournalWriter(std::filesystem::path path, int descriptor, std::int64_t size);
-    void append_line(std::string_view body);
+    template <class Line>
+    void write_line(const Line& line);
+    void append_line();
 
     std::filesystem::path path_;
     int descriptor_ = -1;
     std::int64_t size_ = 0;  ///< bytes of whole lines
+    std::string text_;       ///< of the line being written
 };
 
 using JournalLine = std::variant<OpenedLine, ResumedLine, StepLine, EvalLine, CheckpointLine, ClosedLine>;

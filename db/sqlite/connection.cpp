@@ -1,0 +1,143 @@
+#include "db/sqlite/connection.hpp"
+
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include <array>
+#include <string>
+#include <system_error>
+
+#include "db/files/file_system.hpp"
+#include "db/files/publish.hpp"
+#include "engine/base/error.hpp"
+
+namespace loglog {
+namespace {
+
+std::filesystem::path note_path(const std::filesystem::path& database) {
+    auto path = database;
+    path += ".writer";
+    return path;
+}
+
+std::string writer_of(const std::filesystem::path& database) {
+    try {
+        return " (" + read_file(note_path(database)) + ")";
+    } catch (const Error&) { return ""; }
+}
+
+std::string file_uri(const std::filesystem::path& path, const std::string& parameters) {
+    std::string uri = "file:";
+    for (const char c : std::filesystem::absolute(path).string()) {
+        switch (c) {
+            case '?':
+                uri += "%3f";
+                break;
+            case '#':
+                uri += "%23";
+                break;
+            case '%':
+                uri += "%25";
+                break;
+            default:
+                uri += c;
+        }
+    }
+    return uri + "?" + parameters;
+}
+
+void set_up(SQLite::Database& database, std::chrono::milliseconds busy_timeout) {
+    database.setBusyTimeout(static_cast<int>(busy_timeout.count()));
+    sqlite3_extended_result_codes(database.getHandle(), 1);
+    // A misspelt "column" must not silently become a string.
+    sqlite3_db_config(database.getHandle(), SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
+    sqlite3_db_config(database.getHandle(), SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
+}
+
+std::unique_ptr<SQLite::Database> open_for_reading(const std::filesystem::path& path,
+                                                   std::chrono::milliseconds busy_timeout) {
+    if (!std::filesystem::exists(path)) { throw InputError{path.string() + ": no such file"}; }
+    const auto open = [&](const std::string& parameters) {
+        auto database =
+            std::make_unique<SQLite::Database>(file_uri(path, parameters), SQLite::OPEN_READONLY | SQLite::OPEN_URI);
+        set_up(*database, busy_timeout);
+        database->execAndGet("PRAGMA schema_version");
+        return database;
+    };
+    try {
+        return open("mode=ro");
+    } catch (const SQLite::Exception& exception) {
+        // A file left in write-ahead mode cannot be read from a folder that is not writable, except as it stands.
+        const int code = exception.getErrorCode() & 0xff;
+        if (code != SQLITE_CANTOPEN && code != SQLITE_READONLY) { throw; }
+        return open("mode=ro&immutable=1");
+    }
+}
+
+std::unique_ptr<SQLite::Database> open_for_writing(const std::filesystem::path& path,
+                                                   std::chrono::milliseconds busy_timeout) {
+    const bool network = file_system_of(path).network;
+    auto database = std::make_unique<SQLite::Database>(path.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    set_up(*database, busy_timeout);
+    database->execAndGet(network ? "PRAGMA journal_mode = TRUNCATE" : "PRAGMA journal_mode = WAL");
+    // Everything in the file can be made again from the run folders, so a commit need not wait for the disk.
+    database->exec("PRAGMA synchronous = NORMAL");
+    database->exec("PRAGMA foreign_keys = ON");
+    return database;
+}
+
+}  // namespace
+
+std::string sqlite_version() { return sqlite3_libversion(); }
+
+std::unique_ptr<SQLite::Database> open_database(const std::filesystem::path& path, Access access,
+                                                std::chrono::milliseconds busy_timeout) {
+    std::unique_ptr<SQLite::Database> database;
+    with_database_errors(path, [&] {
+        database = access == Access::read ? open_for_reading(path, busy_timeout) : open_for_writing(path, busy_timeout);
+    });
+    return database;
+}
+
+void with_database_errors(const std::filesystem::path& path, const std::function<void()>& work) {
+    try {
+        work();
+    } catch (const SQLite::Exception& exception) { explain(path, exception); }
+}
+
+void explain(const std::filesystem::path& path, const SQLite::Exception& exception) {
+    const std::string name = "registry " + path.string();
+    switch (exception.getErrorCode() & 0xff) {
+        case SQLITE_BUSY:
+        case SQLITE_LOCKED:
+            throw Error{name + " is locked by another process" + writer_of(path) +
+                        "; wait until it is done, or end it, and run the same command again"};
+        case SQLITE_FULL:
+            throw Error{name + ": the disk is full; free some space and run the same command again: " +
+                        "nothing already stored is lost"};
+        case SQLITE_NOTADB:
+        case SQLITE_CORRUPT:
+            throw DamagedDatabase{name + " is damaged or no registry (" + exception.what() +
+                                  "); `loglog runs rebuild` makes it anew from the run folders"};
+        case SQLITE_CANTOPEN:
+        case SQLITE_READONLY:
+        case SQLITE_PERM:
+            throw InputError{name + " cannot be opened: " + exception.what()};
+        default:
+            throw Error{name + ": " + exception.what()};
+    }
+}
+
+WriterNote::WriterNote(const std::filesystem::path& database) : path_{note_path(database)} {
+    std::array<char, 256> host{};
+    ::gethostname(host.data(), host.size() - 1);
+    write_file(path_, "process " + std::to_string(::getpid()) + " on " + host.data(), Durability::process);
+}
+
+WriterNote::~WriterNote() {
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
+}
+
+}  // namespace loglog

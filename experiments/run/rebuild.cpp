@@ -1,0 +1,56 @@
+#include "experiments/run/rebuild.hpp"
+
+#include <algorithm>
+#include <system_error>
+
+#include "db/registry/registry.hpp"
+#include "engine/base/error.hpp"
+#include "experiments/run/run_folder.hpp"
+
+namespace loglog {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<fs::path> run_folders(const fs::path& registry) {
+    std::error_code error;
+    fs::directory_iterator entries{registry / "runs", error};
+    if (error) {
+        throw InputError{(registry / "runs").string() + ": no run folders to rebuild from (" + error.message() + ")"};
+    }
+    std::vector<fs::path> folders;
+    for (const auto& entry : entries) {
+        const bool hidden = entry.path().filename().string().starts_with('.');  // one being made
+        if (!hidden && entry.is_directory(error)) { folders.push_back(entry.path()); }
+    }
+    std::sort(folders.begin(), folders.end());
+    return folders;
+}
+
+RunRecord read_record(const fs::path& folder) {
+    RunRecord record = record_from_folder(folder);
+    if (folder.filename() != record.id) {
+        throw Error{"the folder's name is not the id of the run in it (" + record.id + ")"};
+    }
+    return record;
+}
+
+}  // namespace
+
+RebuildReport rebuild_registry(const fs::path& registry) {
+    static_cast<void>(run_folders(registry));  // before anything is touched
+    RebuildReport report;
+    Registry::replace(registry, [&] {
+        std::vector<RunRecord> records;
+        for (const fs::path& folder : run_folders(registry)) {
+            try {
+                records.push_back(read_record(folder));
+                ++report.runs[records.back().state];
+            } catch (const std::exception& error) { report.unreadable.emplace_back(folder, error.what()); }
+        }
+        return records;
+    });
+    return report;
+}
+
+}  // namespace loglog
