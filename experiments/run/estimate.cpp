@@ -1,5 +1,7 @@
 #include "experiments/run/estimate.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "engine/base/error.hpp"
@@ -8,59 +10,71 @@
 namespace loglog {
 namespace {
 
-MlpKind mlp_kind(ActivationKind kind) {
-    switch (kind) {
-        case ActivationKind::gelu: return MlpKind::gelu;
-        case ActivationKind::gelu_erf: return MlpKind::gelu_erf;
-        case ActivationKind::relu: return MlpKind::relu;
-        case ActivationKind::swiglu: return MlpKind::swiglu;
+MlpKind mlp_kind(ActivationKind activation) {
+    switch (activation) {
+        case ActivationKind::gelu:
+            return MlpKind::gelu;
+        case ActivationKind::gelu_erf:
+            return MlpKind::gelu_erf;
+        case ActivationKind::relu:
+            return MlpKind::relu;
+        case ActivationKind::swiglu:
+            return MlpKind::swiglu;
     }
-    throw InputError{"unknown activation"};
+    throw InputError{"model.activation: no such kind"};
+}
+
+AttentionKind attention_kind(AttentionName name) {
+    if (name == AttentionName::dense) { return AttentionKind::dense; }
+    throw InputError{
+        fmt::format("model.attention.kind: attention kind '{}' is not available in this build (available: "
+                    "dense)",
+                    to_string(name))};
 }
 
 }  // namespace
 
 DecoderConfig decoder_config(const RunSpec& spec) {
-    const auto& model = spec.model;
-    if (model.attention.kind != AttentionName::dense) {
-        throw InputError{"attention kind '" + to_string(model.attention.kind) +
-                         "' is not available in this build (available: dense)"};
-    }
-    const auto& mup = spec.train.mup;
-    return {.layers = model.layers,
-            .width = model.width,
-            .heads = model.heads,
-            .kv_heads = model.kv_heads,
-            .head_dim = model.head_dim,
-            .vocab = model.vocab,
-            .context = model.context,
-            .norm = model.norm,
-            .positions = model.positions,
-            .activation = mlp_kind(model.activation),
-            .mlp_width = model.mlp_width,
-            .tied_head = model.tied_head,
-            .qkv_bias = model.qkv_bias,
-            .bias = model.bias,
-            .dropout = model.dropout,
-            .qk_norm = model.qk_norm,
-            .z_loss = spec.train.z_loss,
-            .parameterization = {.kind = spec.train.parameterization,
-                                 .base_width = mup.base_width,
-                                 .base_layers = mup.base_layers,
-                                 .base_head_dim = mup.base_head_dim,
-                                 .depth_alpha = mup.depth_alpha}};
+    const ModelSpec& model = spec.model;
+    const MupSpec& mup = spec.train.mup;
+    DecoderConfig config;
+    config.layers = model.layers;
+    config.width = model.width;
+    config.heads = model.heads;
+    config.kv_heads = model.kv_heads;
+    config.head_dim = model.head_dim;
+    config.vocab = model.vocab;
+    config.context = model.context;
+    config.norm = model.norm;
+    config.positions = model.positions;
+    config.activation = mlp_kind(model.activation);
+    config.mlp_width = model.mlp_width;
+    config.tied_head = model.tied_head;
+    config.qkv_bias = model.qkv_bias;
+    config.bias = model.bias;
+    config.dropout = model.dropout;
+    config.qk_norm = model.qk_norm;
+    config.attention = attention_kind(model.attention.kind);
+    config.attention_every = model.attention.every;
+    config.z_loss = spec.train.z_loss;
+    config.parameterization.kind = spec.train.parameterization;
+    config.parameterization.base_width = mup.base_width;
+    config.parameterization.base_layers = mup.base_layers;
+    config.parameterization.base_head_dim = mup.base_head_dim;
+    config.parameterization.depth_alpha = mup.depth_alpha;
+    return config;
 }
 
 RunCost estimate(const RunSpec& spec) {
-    const auto config = decoder_config(spec);
-    const auto sequences = spec.train.batch_tokens / spec.model.context;
+    const DecoderConfig config = decoder_config(spec);
+    const std::int64_t sequences = spec.train.batch_tokens / spec.model.context;
     RunCost cost;
     cost.micro_batch = spec.train.micro_batch > 0 ? std::min(spec.train.micro_batch, sequences)
                                                   : choose_micro_batch(config, sequences);
-    const auto counted = count_cost(config, cost.micro_batch);
-    cost.parameters = counted.parameters;
-    cost.flops_per_token = counted.flops_per_token();
-    cost.memory_bytes = counted.memory_bytes();
+    const ModelCost model = count_cost(config, cost.micro_batch);
+    cost.parameters = model.parameters;
+    cost.flops_per_token = model.flops_per_token();
+    cost.memory_bytes = static_cast<std::int64_t>(model.memory_bytes());
     return cost;
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 
 #include "engine/models/decoder_config.hpp"
@@ -8,26 +7,18 @@
 
 namespace loglog {
 
+/// What one run costs, counted by running its model on the counting back end: nothing is computed.
+struct RunCost {
+    ParameterCounts parameters;
+    double flops_per_token = 0;     ///< model FLOPs per trained token, forward and backward
+    std::int64_t memory_bytes = 0;  ///< values, gradients, moments and the activations of one micro-batch
+    std::int64_t micro_batch = 0;   ///< sequences per pass: the spec's, or the one chosen for the cache
+};
+
 /// The engine's description of a resolved spec's model. Throws InputError for an attention kind this build lacks.
 DecoderConfig decoder_config(const RunSpec& resolved);
 
-/// What a run costs, counted by running its model on the counting back end.
-struct RunCost {
-    ParameterCounts parameters;
-    double flops_per_token = 0;       ///< model FLOPs, forward and backward
-    std::size_t memory_bytes = 0;     ///< values, gradients, moments and a micro-batch's activations
-    std::int64_t micro_batch = 0;     ///< sequences per forward and backward pass
-
-    double flops(const RunSpec& resolved) const {
-        return flops_per_token * static_cast<double>(resolved.train.tokens);
-    }
-    /// 6 N D with the non-embedding parameters: the convention, reported beside the exact count.
-    double flops_6nd(const RunSpec& resolved) const {
-        return 6.0 * static_cast<double>(parameters.non_embedding()) * static_cast<double>(resolved.train.tokens);
-    }
-};
-
-/// Throws InputError for a model that cannot be built. Milliseconds; nothing is trained or allocated.
+/// Cost of a resolved run. Attention kinds that cannot be trained have no cost: InputError.
 RunCost estimate(const RunSpec& resolved);
 
 }  // namespace loglog

@@ -3,8 +3,6 @@
 namespace loglog {
 
 std::string to_string(ModelFamily value) { return name_of(value); }
-std::string to_string(NormKind value) { return name_of(value); }
-std::string to_string(PositionKind value) { return name_of(value); }
 std::string to_string(ActivationKind value) { return name_of(value); }
 std::string to_string(AttentionName value) { return name_of(value); }
 std::string to_string(OptimizerKind value) { return name_of(value); }
