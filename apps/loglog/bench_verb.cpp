@@ -110,6 +110,35 @@ void bench_train(const TrainBenchOptions& options) {
     fmt::print("median of {} steps of {} tokens, {:.3f} ms each\n", options.steps, spec.train.batch_tokens, 1e3 * step_seconds);
 }
 
+void bench_ceilings(int threads, bool as_json) {
+    const auto ceilings = measure_ceilings(threads);
+    const auto& triad = ceilings.triad;
+    if (as_json) {
+        const json result{{"threads", ceilings.threads},
+                          {"fma_flops", ceilings.fma_flops},
+                          {"triad_bytes_per_second", {{"l2", triad.l2}, {"l3", triad.l3}, {"dram", triad.dram}}}};
+        fmt::print("{}\n", result.dump(2));
+        return;
+    }
+    fmt::print("{} thread{}\n", threads, threads == 1 ? "" : "s");
+    fmt::print("fp32 fused multiply-add  {:8.1f} GFLOP/s\n", ceilings.fma_flops / 1e9);
+    fmt::print("triad in L2              {:8.1f} GB/s\n", triad.l2 / 1e9);
+    fmt::print("triad in L3              {:8.1f} GB/s\n", triad.l3 / 1e9);
+    fmt::print("triad in memory          {:8.1f} GB/s\n", triad.dram / 1e9);
+}
+
+void add_ceilings_bench(CLI::App& verb) {
+    struct Options {
+        int threads = 1;
+        bool json = false;
+    };
+    auto options = std::make_shared<Options>();
+    auto* bench = verb.add_subcommand("ceilings", "Multiply-add peak and memory bandwidth of this machine");
+    bench->add_option("--threads", options->threads)->check(CLI::PositiveNumber);
+    bench->add_flag("--json", options->json, "Print the result as JSON");
+    bench->callback([options] { bench_ceilings(options->threads, options->json); });
+}
+
 void add_train_bench(CLI::App& verb) {
     auto options = std::make_shared<TrainBenchOptions>();
     auto* bench = verb.add_subcommand("train", "Optimizer steps of a GPT on random tokens, as a share of the FMA peak");
@@ -121,7 +150,7 @@ void add_train_bench(CLI::App& verb) {
     bench->add_option("--batch", options->batch, "Sequences per optimizer step");
     bench->add_option("--micro-batch", options->micro_batch, "Sequences per pass (0: chosen for the cache)");
     bench->add_option("--steps", options->steps, "Steps timed; the median is reported");
-    bench->add_option("--threads", options->threads);
+    bench->add_option("--threads", options->threads)->check(CLI::PositiveNumber);
     bench->add_flag("--json", options->json, "Print the result as JSON");
     bench->callback([options] { bench_train(*options); });
 }
@@ -131,6 +160,7 @@ void add_train_bench(CLI::App& verb) {
 void add_bench_verb(CLI::App& app, Program&) {
     auto* verb = app.add_subcommand("bench", "This machine's ceilings, and the engine's share of them in the same run");
     verb->require_subcommand(1);
+    add_ceilings_bench(*verb);
     add_train_bench(*verb);
 }
 
