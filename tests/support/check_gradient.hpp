@@ -1,0 +1,57 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <functional>
+#include <limits>
+#include <span>
+#include <string>
+
+namespace loglog::testing {
+
+struct GradientReport {
+    bool agrees = true;
+    double worst_error = 0;  ///< |analytic - numeric| / max(|analytic|, |numeric|, floor)
+    std::string worst;       ///< "x[7]: analytic 0.4412, numeric 0.4410, relative 3.1e-04"
+};
+
+struct GradientTolerance {
+    double relative = 1e-6;  ///< central differences err by about eps^(2/3) times the third derivative, some 1e-9
+    double floor = 1e-2;     ///< gradients smaller than this times the largest are judged by that size: rounding of the
+                             ///< loss makes their differences meaningless
+};
+
+/// Compares `analytic`, the gradient of `loss` with respect to `x`, with central differences of step
+/// cbrt(epsilon) * max(1, |x|). `loss` is called with x changed in place.
+inline GradientReport check_gradient(const std::function<double()>& loss, std::span<double> x,
+                                     std::span<const double> analytic, GradientTolerance tolerance = {}) {
+    double largest = 0;
+    for (const double g : analytic) { largest = std::max(largest, std::abs(g)); }
+    GradientReport report;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        const double original = x[i];
+        const double step = std::cbrt(std::numeric_limits<double>::epsilon()) * std::max(1.0, std::abs(original));
+        x[i] = original + step;
+        const double above = loss();
+        const double up = x[i] - original;
+        x[i] = original - step;
+        const double below = loss();
+        const double down = original - x[i];
+        x[i] = original;
+        const double numeric = (above - below) / (up + down);
+        const double size = std::max({std::abs(numeric), std::abs(analytic[i]), tolerance.floor * largest, 1e-12});
+        const double error = std::abs(numeric - analytic[i]) / size;
+        if (error > report.worst_error || !std::isfinite(error)) {
+            report.worst_error = error;
+            char text[160];
+            std::snprintf(text, sizeof text, "x[%zu]: analytic %.10g, numeric %.10g, relative %.1e", i, analytic[i],
+                          numeric, error);
+            report.worst = text;
+        }
+        if (!(error <= tolerance.relative)) { report.agrees = false; }
+    }
+    return report;
+}
+
+}  // namespace loglog::testing
