@@ -53,4 +53,22 @@ RebuildReport rebuild_registry(const fs::path& registry) {
     return report;
 }
 
+void refresh_registry(const fs::path& registry) {
+    if (!Registry::exists(registry)) { return; }
+    std::vector<RunRecord> changed;
+    for (const RunRecord& known : Registry::open(registry, Access::read).select("state IN ('planned', 'running')")) {
+        const fs::path folder = run_folder(registry, known.id);
+        if (!fs::exists(folder / "journal.jsonl")) { continue; }
+        try {
+            RunRecord record = record_from_folder(folder);
+            const bool ended = record.state != RunState::planned && record.state != RunState::running;
+            if (ended) { changed.push_back(std::move(record)); }
+        } catch (const Error&) {}  // `rebuild` reports folders that cannot be read
+    }
+    if (changed.empty()) { return; }
+    try {
+        Registry::open(registry, Access::write, std::chrono::milliseconds{500}).upsert(changed);
+    } catch (const Error&) {}
+}
+
 }  // namespace loglog

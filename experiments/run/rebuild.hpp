@@ -19,4 +19,8 @@ struct RebuildReport {
 /// that readers see the old or the new one. Throws InputError if there is no folder REGISTRY/runs.
 RebuildReport rebuild_registry(const std::filesystem::path& registry);
 
+/// Brings up to date what the registry says of runs it believes planned or running, from their folders: a process that
+/// was killed could not say how its runs ended. Does nothing where the registry is missing, locked or not writable.
+void refresh_registry(const std::filesystem::path& registry);
+
 }  // namespace loglog

@@ -258,11 +258,14 @@ LiveRun LiveRun::open(const fs::path& folder, std::int64_t resume_step) {
 }
 
 RunRecord LiveRun::close(const End& end) {
-    const Curves curves = curves_from(read_journal(journal_path(folder_)));
+    Journal journal = read_journal(journal_path(folder_));
+    const Curves curves = curves_from(journal);
     const std::int64_t steps = curves.train.empty() ? 0 : curves.train.back().step;
-    journal_.write(ClosedLine{end.state, end.reason, utc_now(), steps, end.peak_memory_bytes});
+    const ClosedLine line{end.state, end.reason, utc_now(), steps, end.peak_memory_bytes};
+    journal_.write(line);
     journal_.sync();
-    RunRecord record = with_journal(read_plan(folder_), folder_, read_journal(journal_path(folder_)), curves);
+    journal.lines.push_back(line);
+    RunRecord record = with_journal(read_plan(folder_), folder_, journal, curves);
     write_curves(folder_ / "curves.h5", curves, {record.id, record.spec, to_text(record.state)});
     return record;
 }
