@@ -1,0 +1,131 @@
+#include "engine/models/model_cost.hpp"
+
+#include <gtest/gtest.h>
+
+#include "engine/models/decoder.hpp"
+#include "tests/support/decoder_case.hpp"
+
+namespace loglog::testing {
+namespace {
+
+DecoderConfig gpt2(std::int64_t layers, std::int64_t width, std::int64_t heads) {
+    DecoderConfig config;
+    config.layers = layers;
+    config.width = width;
+    config.heads = heads;
+    config.vocab = 50257;
+    config.context = 1024;
+    return resolved(config);
+}
+
+TEST(ParameterCounts, AreThePublishedOnesOfGpt2) {
+    auto config = gpt2(12, 768, 12);
+
+    const auto small = count_parameters(config);
+    config.qkv_bias = false;
+    const auto without_qkv_bias = count_parameters(config);
+    config.tied_head = false;
+    const auto untied = count_parameters(config);
+
+    EXPECT_EQ(small.total, 124'439'808);
+    EXPECT_EQ(small.embedding, (50257 + 1024) * 768);
+    EXPECT_EQ(small.head, 0);
+    EXPECT_EQ(without_qkv_bias.total, 124'412'160);
+    EXPECT_EQ(untied.total, 163'009'536);
+    EXPECT_EQ(untied.head, 50257 * 768);
+    EXPECT_EQ(untied.non_embedding(), without_qkv_bias.non_embedding());
+    EXPECT_EQ(count_parameters(gpt2(48, 1600, 25)).total, 1'557'611'200);
+}
+
+/// 6 FLOPs per weight of a matrix product and token, and causal attention's share (forward H (dk + dv) (T + 1)).
+double flops_by_hand(const DecoderConfig& c, std::int64_t time) {
+    const auto query_columns = c.heads * c.head_dim;
+    const auto attention = c.width * (query_columns + 2 * c.kv_heads * c.head_dim) + query_columns * c.width;
+    const auto mlp = (c.activation == MlpKind::swiglu ? 3 : 2) * c.width * c.mlp_width;
+    const auto matrices = c.layers * (attention + mlp) + c.vocab * c.width;
+    const auto mixing = c.layers * c.heads * 2 * c.head_dim * (time + 1);
+    return 6.0 * static_cast<double>(matrices) + 3.0 * static_cast<double>(mixing);
+}
+
+class ModelCostByHand : public ::testing::TestWithParam<DecoderConfig> {};
+
+TEST_P(ModelCostByHand, MatchesTheCounts) {
+    const auto& config = GetParam();
+
+    const auto cost = count_cost(config, 3);
+
+    EXPECT_DOUBLE_EQ(cost.flops_per_token(), flops_by_hand(config, config.context));
+    EXPECT_DOUBLE_EQ(cost.forward_flops_per_token(), flops_by_hand(config, config.context) / 3);
+    EXPECT_GE(cost.training.hardware_flops, cost.training.model_flops);
+    EXPECT_EQ(cost.optimizer.model_flops, 0);
+    EXPECT_GT(cost.optimizer.hardware_flops, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, ModelCostByHand,
+                         ::testing::Values(tiny_config(), tiny_modern_config(), gpt2(12, 768, 12), gpt2(48, 1600, 25)));
+
+class CountedMemory : public ::testing::TestWithParam<DecoderConfig> {};
+
+TEST_P(CountedMemory, IsWhatTrainingAndEvaluationReallyUse) {
+    const auto& config = GetParam();
+    const auto cost = count_cost(config, 2);
+    const TokenCase data{2, config.context, config.vocab};
+    Decoder model{config};
+    model.initialize(Seed{1});
+    Context context{CpuContext{1}};
+    Arena arena{Backing::memory, cost.activation_bytes};
+    Arena evaluation_arena{Backing::memory, cost.evaluation_bytes};
+    Tape tape{context, arena, Mode::train};
+    Tape evaluation{context, evaluation_arena, Mode::evaluate};
+
+    accumulate_gradients(context, tape, model, data, 2);
+    model.loss(evaluation, data.part(0, 2), {});
+
+    EXPECT_EQ(arena.peak_bytes(), cost.activation_bytes);
+    EXPECT_EQ(evaluation_arena.peak_bytes(), cost.evaluation_bytes);
+    EXPECT_LT(cost.evaluation_bytes, cost.activation_bytes);
+    EXPECT_EQ(model.parameters().value_bytes(), cost.parameter_bytes);
+    EXPECT_EQ(model.parameters().gradient_bytes(), cost.gradient_bytes);
+    EXPECT_EQ(model.parameters().moment_bytes(), cost.moment_bytes);
+}
+
+DecoderConfig deep_with_dropout() {
+    auto config = tiny_modern_config();
+    config.layers = 7;
+    config.dropout = 0.1;
+    return config;
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, CountedMemory,
+                         ::testing::Values(tiny_config(), tiny_modern_config(), deep_with_dropout()));
+
+TEST(ChooseMicroBatch, DividesTheBatchAndShrinksWithTheContext) {
+    DecoderConfig config = tiny_config();
+    for (const std::int64_t context : {64, 256, 1024, 4096}) {
+        for (const std::int64_t batch : {1, 6, 16, 7, 96}) {
+            config.context = context;
+
+            const auto chosen = choose_micro_batch(config, batch);
+
+            EXPECT_EQ(batch % chosen, 0) << context << " " << batch;
+            EXPECT_TRUE(chosen == 1 || chosen * context <= 2048) << context << " " << batch;
+        }
+    }
+}
+
+TEST(DecoderConfig, ReportsEveryProblemAtOnce) {
+    DecoderConfig config;
+    config.width = 60;
+    config.heads = 7;
+    config.kv_heads = 2;
+    config.vocab = 0;
+    config.dropout = 1;
+
+    const auto found = problems(resolved(config));
+
+    EXPECT_EQ(found.size(), 4u);
+    EXPECT_THROW(Decoder{config}, InputError);
+}
+
+}  // namespace
+}  // namespace loglog::testing
