@@ -5,11 +5,11 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "apps/loglog/find_run.hpp"
 #include "apps/loglog/verbs.hpp"
+#include "engine/base/cores.hpp"
 #include "experiments/run/sample.hpp"
 
 namespace loglog {
@@ -30,7 +30,7 @@ void generate_text(GenerateOptions& options) {
     const auto registry = registry_folder(options.registry);
     const auto record = find_run(registry, options.run);
     auto trained = load_trained_model(registry, record);
-    Context context{CpuContext{static_cast<int>(std::thread::hardware_concurrency())}};
+    Context context{CpuContext{usable_cores()}};
 
     std::vector<std::int32_t> tokens;
     if (!options.json) { fmt::print("{}", options.prompt); }

@@ -9,11 +9,11 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "apps/loglog/find_run.hpp"
 #include "apps/loglog/verbs.hpp"
+#include "engine/base/cores.hpp"
 #include "engine/base/error.hpp"
 #include "experiments/run/score.hpp"
 
@@ -62,7 +62,7 @@ void score_files(const ScoreOptions& options) {
     const auto registry = registry_folder(options.registry);
     const auto record = find_run(registry, options.run);
     auto trained = load_trained_model(registry, record);
-    Context context{CpuContext{static_cast<int>(std::thread::hardware_concurrency())}};
+    Context context{CpuContext{usable_cores()}};
 
     json results = json::array();
     if (!options.json) { fmt::print("{:>12} {:>14} {:>12} {:>10}  file\n", "loss", "bits per byte", "perplexity", "tokens"); }

@@ -1,17 +1,16 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "apps/loglog/progress_line.hpp"
 #include "apps/loglog/stop_signal.hpp"
 #include "apps/loglog/verbs.hpp"
 #include "db/registry/registry.hpp"
+#include "engine/base/cores.hpp"
 #include "engine/base/error.hpp"
 #include "engine/measure/ceilings.hpp"
 #include "experiments/run/environment.hpp"
@@ -138,11 +137,10 @@ void train(const TrainOptions& options, Program& program) {
         return print_result(*known, options.json);
     }
 
-    const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
     RunContext context;
     context.registry = registry_path;
     context.id = id;
-    context.threads = spec.train.threads > 0 ? static_cast<int>(spec.train.threads) : cores;
+    context.threads = spec.train.threads > 0 ? static_cast<int>(spec.train.threads) : usable_cores();
     context.environment = capture_environment(program.argc, program.argv);
     context.peak_flops = measured_fma_peak(context.threads);
     context.stop = &watch_stop_signals();

@@ -1,0 +1,8 @@
+#pragma once
+
+namespace loglog {
+
+/// Cores that this process may run on: what binding, containers and batch systems left of the machine's. At least 1.
+int usable_cores();
+
+}  // namespace loglog
