@@ -22,7 +22,7 @@ struct ToJson {
         if (std::string_view{name} == "spec") {
             object[name] = text.empty() ? Json{} : Json::parse(text);
         } else {
-            object[name] = text.empty() ? Json{} : Json{text};
+            object[name] = text.empty() ? Json{} : Json(text);
         }
     }
     void operator()(const char* name, RunState state) const { object[name] = to_text(state); }
