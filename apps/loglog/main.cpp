@@ -27,7 +27,11 @@ int main(int argc, char** argv) {
     // VERBS: one line a verb, in the order of the help text
     add_runs_verb(app, program);
     add_fit_verb(app, program);
+    add_train_verb(app, program);
+    add_generate_verb(app, program);
+    add_score_verb(app, program);
     add_bench_verb(app, program);
+    add_doctor_verb(app, program);
 
     try {
         app.parse(argc, argv);
