@@ -1,0 +1,111 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "sweeps/plan/plan.hpp"
+
+namespace loglog {
+namespace {
+
+constexpr std::size_t fewest_sizes = 3;
+constexpr double least_range = 4;
+
+using Sizes = std::set<std::int64_t>;
+
+double range_of(const Sizes& values) {
+    return values.empty() ? 1
+                          : static_cast<double>(*values.rbegin()) /
+                                static_cast<double>(std::max<std::int64_t>(1, *values.begin()));
+}
+
+// The runs of one kind of attention: exponents are fitted for each kind by itself.
+struct Group {
+    Sizes sizes;
+    Sizes tokens;
+    std::multimap<double, std::int64_t> size_by_flops;
+};
+
+std::map<AttentionName, Group> group(const Plan& plan) {
+    std::map<AttentionName, Group> groups;
+    for (const PlannedRun& run : plan.runs) {
+        Group& mine = groups[run.spec.model.attention.kind];
+        mine.sizes.insert(run.cost.parameters.non_embedding());
+        mine.tokens.insert(run.spec.train.tokens);
+        mine.size_by_flops.emplace(run.cost.flops(run.spec), run.cost.parameters.non_embedding());
+    }
+    return groups;
+}
+
+// Runs of one budget differ in FLOPs only by the rounding of their tokens to whole batches.
+struct Budget {
+    double flops;  // the smallest among its runs
+    Sizes sizes;
+};
+
+std::vector<Budget> budgets_of(const Group& runs) {
+    constexpr double same = 1.3;
+    std::vector<Budget> budgets;
+    for (const auto& [flops, size] : runs.size_by_flops) {
+        if (budgets.empty() || flops > same * budgets.back().flops) { budgets.push_back({flops, {}}); }
+        budgets.back().sizes.insert(size);
+    }
+    return budgets;
+}
+
+}  // namespace
+
+std::vector<std::string> reasons_against(const Plan& plan) {
+    std::vector<std::string> reasons;
+    if (plan.runs.empty()) { reasons.emplace_back("the sweep has no runs"); }
+    const auto groups = group(plan);
+    for (const auto& [attention, runs] : groups) {
+        const std::string of = groups.size() > 1 ? fmt::format("attention '{}': ", to_string(attention)) : "";
+        if (runs.sizes.size() < fewest_sizes) {
+            reasons.push_back(fmt::format("{}{} model size{}, but an exponent in N needs at least {}", of,
+                                          runs.sizes.size(), runs.sizes.size() == 1 ? "" : "s", fewest_sizes));
+        }
+        if (runs.sizes.size() > 1 && range_of(runs.sizes) < least_range) {
+            reasons.push_back(
+                fmt::format("{}non-embedding parameters range over a factor of {:.2f} ({} to {}), but an "
+                            "exponent in N needs at least {}",
+                            of, range_of(runs.sizes), *runs.sizes.begin(), *runs.sizes.rbegin(), least_range));
+        }
+        if (runs.tokens.size() > 1 && plan.kind == SweepKind::grid && range_of(runs.tokens) < least_range) {
+            reasons.push_back(
+                fmt::format("{}tokens range over a factor of {:.2f} ({} to {}), but an exponent in D needs at "
+                            "least {}",
+                            of, range_of(runs.tokens), *runs.tokens.begin(), *runs.tokens.rbegin(), least_range));
+        }
+        if (plan.kind != SweepKind::isoflop) { continue; }
+        for (const Budget& budget : budgets_of(runs)) {
+            if (budget.sizes.size() >= fewest_sizes) { continue; }
+            reasons.push_back(
+                fmt::format("{}about {:.3g} FLOPs are spent on {} model size{} only, but the best size of a "
+                            "budget needs at least {}",
+                            of, budget.flops, budget.sizes.size(), budget.sizes.size() == 1 ? "" : "s", fewest_sizes));
+        }
+    }
+    return reasons;
+}
+
+std::vector<std::string> remarks_on(const Plan& plan) {
+    std::vector<std::string> remarks;
+    for (const auto& [attention, runs] : group(plan)) {
+        if (runs.tokens.size() == 1) {
+            remarks.push_back(
+                fmt::format("attention '{}': every run trains on {} tokens, so no exponent in D can be fitted",
+                            to_string(attention), *runs.tokens.begin()));
+        }
+        if (plan.kind == SweepKind::grid && runs.tokens.size() == 2) {
+            remarks.push_back(
+                fmt::format("attention '{}': two token counts fix an exponent in D only if the loss has no "
+                            "irreducible part",
+                            to_string(attention)));
+        }
+    }
+    return remarks;
+}
+
+}  // namespace loglog

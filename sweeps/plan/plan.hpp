@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "experiments/run/estimate.hpp"
+#include "experiments/spec/run_spec.hpp"
+#include "sweeps/space/sweep_spec.hpp"
+
+namespace loglog {
+
+/// One run of a sweep, before it is trained.
+struct PlannedRun {
+    std::string id;  ///< empty where the data set is not there to take its hash from
+    RunSpec spec;    ///< resolved
+    RunCost cost;
+    double predicted_seconds = 0;  ///< of training and evaluation on one rank; 0: not predicted
+};
+
+/// A sweep's runs and what they cost in all.
+struct Plan {
+    std::string sweep;
+    SweepKind kind = SweepKind::grid;
+    std::vector<PlannedRun> runs;
+    std::vector<std::string> notes;     ///< about the space: what was merged or left out
+    std::vector<std::string> warnings;  ///< reasons against this plan that were overruled
+    int ranks = 1;                      ///< that the prediction of the whole is for
+};
+
+/// What a plan asks of the machine it is made on: model FLOP/s that a run of this cost reaches on one rank; 0: unknown.
+using Throughput = std::function<double(const RunSpec& resolved, const RunCost& cost)>;
+
+/// Seconds a run takes at `flops_per_second`, evaluations (forward only: a third) included; 0 if that is 0.
+double predict_seconds(const RunSpec& resolved, const RunCost& cost, double flops_per_second);
+
+/// Seconds until the last of `ranks` is done when each takes the longest run that is left, again and again.
+double packed_seconds(const Plan& plan, int ranks);
+
+/// Positions in plan.runs, longest predicted first; by FLOPs where nothing is predicted.
+std::vector<std::size_t> longest_first(const Plan& plan);
+
+/// Why the sweep cannot tell how loss falls with what varies; empty if it can. For each kind of attention by itself:
+/// fewer than 3 model sizes, or sizes (non-embedding parameters) within a factor of 4; token counts that vary by less
+/// than a factor of 4; for isoflop, a budget with fewer than 3 sizes.
+std::vector<std::string> reasons_against(const Plan& plan);
+
+/// Remarks worth printing beside the plan: what cannot be fitted although the sweep is fine otherwise.
+std::vector<std::string> remarks_on(const Plan& plan);
+
+/// The table people read, with totals.
+std::string to_table(const Plan& plan);
+
+/// {"sweep","kind","ranks","runs":[{"id","layers",...,"parameters":{"total","non_embedding","embedding","head"},
+/// "tokens","flops_per_token","flops","flops_6nd","memory_bytes","predicted_seconds"}],"totals":{...},"notes",
+/// "warnings"}: docs/formats.md has every key.
+std::string to_json(const Plan& plan);
+
+}  // namespace loglog

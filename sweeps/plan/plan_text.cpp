@@ -1,0 +1,134 @@
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "sweeps/plan/plan.hpp"
+
+namespace loglog {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Totals {
+    std::int64_t tokens = 0;
+    double flops = 0;
+    double flops_6nd = 0;
+    double seconds = 0;
+    std::int64_t largest_memory_bytes = 0;
+};
+
+Totals totals_of(const Plan& plan) {
+    Totals totals;
+    for (const PlannedRun& run : plan.runs) {
+        totals.tokens += run.spec.train.tokens;
+        totals.flops += run.cost.flops(run.spec);
+        totals.flops_6nd += run.cost.flops_6nd(run.spec);
+        totals.seconds += run.predicted_seconds;
+        totals.largest_memory_bytes = std::max(totals.largest_memory_bytes, run.cost.memory_bytes);
+    }
+    return totals;
+}
+
+// 1234567 -> "1.23M"
+std::string with_prefix(double value) {
+    constexpr std::array<std::pair<double, const char*>, 4> prefixes{{{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}}};
+    for (const auto& [scale, prefix] : prefixes) {
+        if (value >= scale) { return fmt::format("{:.3g}{}", value / scale, prefix); }
+    }
+    return fmt::format("{:.3g}", value);
+}
+
+std::string mebibytes(std::int64_t bytes) { return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / 0x1p20); }
+
+std::string duration(double seconds) {
+    if (seconds <= 0) { return "-"; }
+    if (seconds < 100) { return fmt::format("{:.1f} s", seconds); }
+    if (seconds < 5'400) { return fmt::format("{:.1f} min", seconds / 60); }
+    return fmt::format("{:.1f} h", seconds / 3'600);
+}
+
+Json to_object(const PlannedRun& run) {
+    const ModelSpec& model = run.spec.model;
+    const ParameterCounts& parameters = run.cost.parameters;
+    return {{"id", run.id.empty() ? Json{} : Json(run.id)},
+            {"family", to_string(model.family)},
+            {"attention", to_string(model.attention.kind)},
+            {"layers", model.layers},
+            {"width", model.width},
+            {"heads", model.heads},
+            {"kv_heads", model.kv_heads},
+            {"head_dim", model.head_dim},
+            {"mlp_width", model.mlp_width},
+            {"vocab", model.vocab},
+            {"context", model.context},
+            {"parameters",
+             {{"total", parameters.total},
+              {"embedding", parameters.embedding},
+              {"head", parameters.head},
+              {"non_embedding", parameters.non_embedding()}}},
+            {"tokens", run.spec.train.tokens},
+            {"batch_tokens", run.spec.train.batch_tokens},
+            {"steps", total_steps(run.spec)},
+            {"seed", run.spec.train.seed},
+            {"lr", run.spec.train.optimizer.lr},
+            {"flops_per_token", run.cost.flops_per_token},
+            {"flops", run.cost.flops(run.spec)},
+            {"flops_6nd", run.cost.flops_6nd(run.spec)},
+            {"memory_bytes", run.cost.memory_bytes},
+            {"predicted_seconds", run.predicted_seconds > 0 ? Json(run.predicted_seconds) : Json{}}};
+}
+
+}  // namespace
+
+std::string to_table(const Plan& plan) {
+    std::string text =
+        fmt::format("{:<13} {:>6} {:>6} {:>9} {:>9} {:>9} {:>6} {:>5} {:>9} {:>9} {:>11} {:>9}\n", "id", "layers",
+                    "width", "N non-emb", "N total", "tokens D", "steps", "seed", "FLOPs", "6ND", "memory", "time");
+    for (const PlannedRun& run : plan.runs) {
+        const ParameterCounts& parameters = run.cost.parameters;
+        text += fmt::format("{:<13} {:>6} {:>6} {:>9} {:>9} {:>9} {:>6} {:>5} {:>9} {:>9} {:>11} {:>9}\n",
+                            run.id.empty() ? "-" : run.id, run.spec.model.layers, run.spec.model.width,
+                            with_prefix(static_cast<double>(parameters.non_embedding())),
+                            with_prefix(static_cast<double>(parameters.total)),
+                            with_prefix(static_cast<double>(run.spec.train.tokens)), total_steps(run.spec),
+                            run.spec.train.seed, with_prefix(run.cost.flops(run.spec)),
+                            with_prefix(run.cost.flops_6nd(run.spec)), mebibytes(run.cost.memory_bytes),
+                            duration(run.predicted_seconds));
+    }
+    const Totals totals = totals_of(plan);
+    text += fmt::format("{} runs, {} tokens, {} FLOPs (6ND: {}), at most {} a rank\n", plan.runs.size(),
+                        with_prefix(static_cast<double>(totals.tokens)), with_prefix(totals.flops),
+                        with_prefix(totals.flops_6nd), mebibytes(totals.largest_memory_bytes));
+    if (totals.seconds > 0) {
+        text += fmt::format("predicted: {} of work, {} on {} rank{}\n", duration(totals.seconds),
+                            duration(packed_seconds(plan, plan.ranks)), plan.ranks, plan.ranks == 1 ? "" : "s");
+    }
+    return text;
+}
+
+std::string to_json(const Plan& plan) {
+    Json runs = Json::array();
+    for (const PlannedRun& run : plan.runs) { runs.push_back(to_object(run)); }
+    const Totals totals = totals_of(plan);
+    const Json root{
+        {"sweep", plan.sweep},
+        {"kind", to_string(plan.kind)},
+        {"ranks", plan.ranks},
+        {"runs", runs},
+        {"totals",
+         {{"runs", plan.runs.size()},
+          {"tokens", totals.tokens},
+          {"flops", totals.flops},
+          {"flops_6nd", totals.flops_6nd},
+          {"memory_bytes", totals.largest_memory_bytes},
+          {"predicted_seconds", totals.seconds > 0 ? Json(totals.seconds) : Json{}},
+          {"predicted_wall_seconds", totals.seconds > 0 ? Json(packed_seconds(plan, plan.ranks)) : Json{}}}},
+        {"notes", plan.notes},
+        {"warnings", plan.warnings}};
+    return root.dump(2);
+}
+
+}  // namespace loglog

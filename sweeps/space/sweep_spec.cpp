@@ -1,0 +1,38 @@
+#include "sweeps/space/sweep_spec.hpp"
+
+#include "experiments/spec/toml_reader.hpp"
+#include "sweeps/space/sweep_reader.hpp"
+
+namespace loglog {
+
+std::string to_string(SweepKind kind) {
+    switch (kind) {
+        case SweepKind::grid:
+            return "grid";
+        case SweepKind::isoflop:
+            return "isoflop";
+        case SweepKind::ladder:
+            return "ladder";
+    }
+    return {};
+}
+
+SweepSpec parse_sweep_spec(std::string_view text, const std::string& source,
+                           const std::vector<std::string>& overrides) {
+    std::vector<SpecProblem> problems;
+    detail::SweepReader reader{problems};
+    for (const Assignment& assignment : read_toml(text, source, problems)) { reader.read(assignment); }
+    throw_if_any(problems);  // after a syntax error nothing else is worth reading
+    for (const std::string& override : overrides) {
+        for (const Assignment& assignment : read_override(override, problems)) { reader.read(assignment); }
+    }
+    SweepSpec spec = reader.finish();
+    throw_if_any(problems);
+    return spec;
+}
+
+SweepSpec load_sweep_spec(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
+    return parse_sweep_spec(read_text_file(file), file.string(), overrides);
+}
+
+}  // namespace loglog
