@@ -17,7 +17,7 @@ std::optional<std::string> feed(DivergenceRule& rule, std::int64_t first, std::i
 TEST(DivergenceRule, NotANumberStopsAtOnce) {
     DivergenceRule rule;
 
-    EXPECT_EQ(rule.observe(7, std::numeric_limits<double>::quiet_NaN(), 1.0), "loss is nan at step 7");
+    EXPECT_EQ(rule.observe(7, -std::numeric_limits<double>::quiet_NaN(), 1.0), "loss is nan at step 7");
     EXPECT_EQ(rule.observe(8, 2.0, std::numeric_limits<double>::infinity()), "gradient norm is inf at step 8");
 }
 
