@@ -25,6 +25,7 @@ int main(int argc, char** argv) {
     app.option_defaults()->always_capture_default();
     Program program{argc, argv, 0};
     // VERBS: one line a verb, in the order of the help text
+    add_data_verb(app, program);
     add_runs_verb(app, program);
     add_fit_verb(app, program);
     add_train_verb(app, program);
