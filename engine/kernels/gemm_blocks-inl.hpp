@@ -21,140 +21,143 @@
 HWY_BEFORE_NAMESPACE();
 namespace loglog::HWY_NAMESPACE {
 
-enum GemmSlot : std::size_t { slot_b = 0, slot_a = 1, slot_sums = 2 };
+enum GemmSlot : std::size_t { slot_shared_b = 0, slot_own_b = 1, slot_a = 2, slot_sums = 3, slot_tile = 4 };
 
-/// Panels of b, Tile::columns wide: the packed copy, or b itself where a whole panel can be read in place.
+/// Packs columns [column, column + Tile::columns) of op(b), rows `p`, into one panel; missing columns become zeros.
 template <class T>
-class PanelsOfB {
-  public:
-    PanelsOfB(const Gemm<T>& gemm, const T* packed, bool all_packed)
-        : gemm_{gemm}, packed_{packed}, all_packed_{all_packed} {}
-
-    static constexpr std::size_t width = Tile<T>::columns;
-    std::size_t count() const { return (gemm_.n() + width - 1) / width; }
-    bool is_packed(std::size_t panel) const { return all_packed_ || (panel + 1) * width > gemm_.n(); }
-    std::size_t first_packed() const { return all_packed_ ? 0 : gemm_.n() / width; }
-    std::size_t packed_size() const { return (count() - first_packed()) * gemm_.k() * width; }
-    std::size_t offset(std::size_t panel) const { return (panel - first_packed()) * gemm_.k() * width; }
-
-    /// Row p of a panel; the next row is step(panel) further.
-    const T* row(std::size_t panel, std::size_t p) const {
-        if (is_packed(panel)) { return packed_ + offset(panel) + p * width; }
-        return gemm_.b.data + p * gemm_.b.stride + panel * width;
-    }
-    std::size_t step(std::size_t panel) const { return is_packed(panel) ? width : gemm_.b.stride; }
-
-    /// Packs rows [p.begin, p.end) of a panel into `to`, the start of the packed copy.
-    void pack(std::size_t panel, detail::IndexRange p, T* to) const {
-        const std::size_t column = panel * width;
-        const std::size_t columns = std::min(width, gemm_.n() - column);
-        T* target = to + offset(panel) + p.begin * width;
-        if (gemm_.form == GemmForm::nt) {
-            const T* from = gemm_.b.data + column * gemm_.b.stride + p.begin;
-            pack_transposed<width>(from, gemm_.b.stride, columns, p.size(), target);
-        } else {
-            const T* from = gemm_.b.data + p.begin * gemm_.b.stride + column;
-            pack_straight<width>(from, gemm_.b.stride, columns, p.size(), target);
-        }
-    }
-
-  private:
-    const Gemm<T>& gemm_;
-    const T* packed_;
-    bool all_packed_;
-};
-
-template <class T>
-void pack_panels(CpuContext& cpu, const PanelsOfB<T>& panels, std::size_t k, T* to) {
-    constexpr std::size_t piece = 512;
-    constexpr std::size_t alone = 32768;  // elements one thread packs sooner than a second one could start
-    const std::size_t pieces = (k + piece - 1) / piece;
-    const std::size_t first = panels.first_packed();
-    const std::size_t tasks = (panels.count() - first) * pieces;
-    const auto pack = [&](std::size_t task) HWY_ATTR {
-        const std::size_t begin = task % pieces * piece;
-        panels.pack(first + task / pieces, {begin, std::min(k, begin + piece)}, to);
-    };
-    if (panels.packed_size() <= alone) {
-        for (std::size_t task = 0; task < tasks; ++task) { pack(task); }
+void pack_panel(const Gemm<T>& gemm, std::size_t column, detail::IndexRange p, T* to) {
+    constexpr std::size_t width = Tile<T>::columns;
+    const std::size_t columns = std::min(width, gemm.n() - column);
+    const auto& b = gemm.b;
+    if (gemm.form == GemmForm::nt) {
+        pack_transposed<width>(b.data + column * b.stride + p.begin, b.stride, columns, p.size(), to);
     } else {
-        cpu.for_each(tasks, pack);
+        pack_straight<width>(b.data + p.begin * b.stride + column, b.stride, columns, p.size(), to);
     }
 }
 
-/// One piece of the output, worked on by one thread. `Layout` is RowsOfA or ColumnsOfA.
-template <class Layout, class T>
+/// Packs all of b: panel j starts at j * k * Tile::columns.
+template <class T>
+void pack_shared(CpuContext& cpu, const Gemm<T>& gemm, T* to) {
+    constexpr std::size_t width = Tile<T>::columns;
+    constexpr std::size_t alone = 32'768;  // elements that one thread packs sooner than a second one could start
+    const std::size_t k = gemm.k();
+    const std::size_t panels = (gemm.n() + width - 1) / width;
+    const auto pack = [&](std::size_t panel) HWY_ATTR {
+        pack_panel(gemm, panel * width, {0, k}, to + panel * k * width);
+    };
+    if (panels * width * k <= alone) {
+        for (std::size_t panel = 0; panel < panels; ++panel) { pack(panel); }
+    } else {
+        cpu.for_each(panels, pack);
+    }
+}
+
+/// Where a tile's operand starts, and the distance to its next row (or, for a by columns, column).
+template <class T>
+struct Operand {
+    const T* data;
+    std::size_t step;
+};
+
+/// One piece of the output, worked on by one thread.
+template <OrderOfA order, class T>
 class Block {
   public:
     using Size = std::size_t;
     static constexpr Size tile_rows = Tile<T>::rows;
     static constexpr Size tile_columns = Tile<T>::columns;
 
-    Block(const Gemm<T>& gemm, const PanelsOfB<T>& panels, detail::IndexRange rows, detail::IndexRange columns)
+    /// `shared_b`: all of b packed by pack_shared, if the plan has that.
+    Block(const Gemm<T>& gemm, detail::SourceOfB source_of_b, const T* shared_b, detail::IndexRange rows,
+          detail::IndexRange columns)
         : gemm_{gemm},
-          panels_{panels},
+          source_of_b_{source_of_b},
+          shared_b_{shared_b},
           rows_{rows},
           columns_{columns},
           row_tiles_{(rows.size() + tile_rows - 1) / tile_rows},
-          column_tiles_{(columns.size() + tile_columns - 1) / tile_columns} {}
+          panels_{(columns.size() + tile_columns - 1) / tile_columns} {}
 
-    Size packed_size() const { return row_tiles_ * Layout::size; }
-    Size sums_size() const { return row_tiles_ * column_tiles_ * Tile<T>::size; }
-
-    /// `packed_a` and `sums` are scratch of the sizes above; `sums` keeps partial sums between steps of `depth`.
-    void run(Size depth, T* packed_a, T* sums) const {
+    void run(CpuContext& cpu) const {
         const Size k = gemm_.k();
-        const bool plain = is_plain(gemm_);
-        Size p = 0;
+        const Size depth = std::min(k, detail::gemm_depth);
+        const bool is_split = k > depth;
+        const Scratch scratch{
+            .a = copies_a() ? cpu.scratch_of<T>(tile_rows * row_pitch, slot_a) : nullptr,
+            .b = cpu.scratch_of<T>(panels_ * depth * tile_columns, slot_own_b),
+            .tile = cpu.scratch_of<T>(Tile<T>::size, slot_tile),
+            .partial = is_split ? cpu.scratch_of<T>(row_tiles_ * panels_ * Tile<T>::size, slot_sums) : nullptr};
+        Size begin = 0;
         do {
-            const detail::IndexRange range{p, std::min(k, p + depth)};
-            pack_a(range, packed_a);
-            for (Size tile = 0; tile < row_tiles_; ++tile) {
-                multiply_row(tile, range, packed_a + tile * Layout::size, sums, plain);
+            const detail::IndexRange p{begin, std::min(k, begin + depth)};
+            for (Size j = 0; j < panels_; ++j) {
+                if (is_copied_here(j)) { pack_panel(gemm_, first_column(j), p, scratch.b + j * depth * tile_columns); }
             }
-            p = range.end;
-        } while (p < k);
+            for (Size tile = 0; tile < row_tiles_; ++tile) { multiply_row(tile, p, depth, scratch); }
+            begin = p.end;
+        } while (begin < k);
     }
 
   private:
+    struct Scratch {
+        T* a;
+        T* b;        // [panels][depth][tile_columns]
+        T* tile;     // sums of one tile
+        T* partial;  // [row tiles][panels][tile], kept from one range of k to the next
+    };
+
+    // Rows a multiple of 4 KiB apart would fall into one set of the first-level cache.
+    static constexpr Size row_pitch = detail::gemm_depth + 16;
+    bool copies_a() const { return order == OrderOfA::rows && gemm_.a.stride * sizeof(T) % 4096 == 0; }
+
+    Size first_column(Size j) const { return columns_.begin + j * tile_columns; }
+    bool is_whole(Size j) const { return first_column(j) + tile_columns <= columns_.end; }
+    bool is_copied_here(Size j) const {
+        return source_of_b_ == detail::SourceOfB::own_panels ||
+               (source_of_b_ == detail::SourceOfB::in_place && !is_whole(j));
+    }
+
     detail::IndexRange rows_of(Size tile) const {
         const auto piece = detail::even_piece(rows_.size(), row_tiles_, tile);
         return {rows_.begin + piece.begin, rows_.begin + piece.end};
     }
 
-    void pack_a(detail::IndexRange p, T* to) const {
+    Operand<T> operand_a(detail::IndexRange rows, detail::IndexRange p, const Scratch& scratch) const {
         const auto& a = gemm_.a;
-        if constexpr (Layout::depth_step == 1) {
-            for (Size tile = 0; tile < row_tiles_; ++tile) {
-                const auto rows = rows_of(tile);
-                copy_rows<Layout::row_step>(a.data + rows.begin * a.stride + p.begin, a.stride, rows.size(), p.size(),
-                                            to + tile * Layout::size);
-            }
-        } else {
-            for (Size tile = 0; tile < row_tiles_; ++tile) {
-                const auto rows = rows_of(tile);
-                pack_columns<Layout::depth_step>(a.data + p.begin * a.stride + rows.begin, a.stride, rows.size(),
-                                                 p.size(), to + tile * Layout::size);
-            }
+        if (order == OrderOfA::columns) { return {a.data + p.begin * a.stride + rows.begin, a.stride}; }
+        const T* from = a.data + rows.begin * a.stride + p.begin;
+        if (!copies_a()) { return {from, a.stride}; }
+        copy_rows(from, a.stride, rows.size(), p.size(), scratch.a, row_pitch);
+        return {scratch.a, row_pitch};
+    }
+
+    Operand<T> operand_b(Size j, detail::IndexRange p, Size depth, const Scratch& scratch) const {
+        if (is_copied_here(j)) { return {scratch.b + j * depth * tile_columns, tile_columns}; }
+        if (shared_b_ != nullptr) {
+            return {shared_b_ + first_column(j) * gemm_.k() + p.begin * tile_columns, tile_columns};
         }
+        return {gemm_.b.data + p.begin * gemm_.b.stride + first_column(j), gemm_.b.stride};
     }
 
     /// All tiles of one row of tiles, over one range of k.
-    void multiply_row(Size tile, detail::IndexRange p, const T* a, T* sums, bool plain) const {
+    void multiply_row(Size tile, detail::IndexRange p, Size depth, const Scratch& scratch) const {
         const auto rows = rows_of(tile);
-        const auto multiply = tiles_by_rows<Layout, T>[rows.size() - 1];
+        const auto multiply = tiles_by_rows<order, T>[rows.size() - 1];
+        const auto a = operand_a(rows, p, scratch);
         const bool is_first = p.begin == 0;
         const bool is_last = p.end == gemm_.k();
-        for (Size j = 0; j < column_tiles_; ++j) {
-            const Region region{rows.begin, columns_.begin + j * tile_columns, rows.size(),
-                                std::min(tile_columns, columns_.size() - j * tile_columns)};
-            const Size panel = region.column / tile_columns;
-            T* partial = sums + (tile * column_tiles_ + j) * Tile<T>::size;
-            const T* addend = is_first ? nullptr : partial;
-            const bool sums_are_final = is_first || (gemm_.accumulate == Accumulate::no && gemm_.alpha == T{1});
-            const bool in_place = is_last && plain && sums_are_final && region.columns == tile_columns;
-            TileOutput<T> to{partial, tile_columns, addend, tile_columns, T{1}};
-            if (in_place) {
+        const bool sums_are_final = is_first || (gemm_.accumulate == Accumulate::no && gemm_.alpha == T{1});
+        const bool fills_c = is_last && sums_are_final && is_plain(gemm_);
+        for (Size j = 0; j < panels_; ++j) {
+            const Region region{rows.begin, first_column(j), rows.size(),
+                                std::min(tile_columns, columns_.end - first_column(j))};
+            const auto b = operand_b(j, p, depth, scratch);
+            T* kept = scratch.partial + (tile * panels_ + j) * Tile<T>::size;
+            TileOutput<T> to{is_last ? scratch.tile : kept, tile_columns, is_first ? nullptr : kept, tile_columns,
+                             T{1}};
+            const bool writes_c = fills_c && is_whole(j);
+            if (writes_c) {
                 to.out = gemm_.c.data + region.row * gemm_.c.stride + region.column;
                 to.stride = gemm_.c.stride;
                 to.scale = gemm_.alpha;
@@ -163,44 +166,44 @@ class Block {
                     to.addend_stride = to.stride;
                 }
             }
-            multiply(p.size(), a, panels_.row(panel, p.begin), panels_.step(panel), to);
-            if (is_last && !in_place) { finish_region(gemm_, region, partial, tile_columns); }
+            multiply(p.size(), a.data, a.step, b.data, b.step, to);
+            if (is_last && !writes_c) { finish_region(gemm_, region, scratch.tile, tile_columns); }
         }
     }
 
     const Gemm<T>& gemm_;
-    const PanelsOfB<T>& panels_;
+    detail::SourceOfB source_of_b_;
+    const T* shared_b_;
     detail::IndexRange rows_;
     detail::IndexRange columns_;
     Size row_tiles_;
-    Size column_tiles_;
+    Size panels_;
 };
 
-template <class Layout, class T>
-void multiply_blocks(CpuContext& cpu, const Gemm<T>& gemm, const detail::GemmPlan& plan, const PanelsOfB<T>& panels) {
+template <OrderOfA order, class T>
+void multiply_blocks(CpuContext& cpu, const Gemm<T>& gemm, const detail::GemmPlan& plan, const T* shared_b) {
     cpu.for_each(plan.row_blocks * plan.column_blocks, [&](std::size_t index) HWY_ATTR {
         const std::size_t column = index / plan.row_blocks * plan.columns;
         const auto rows = detail::even_piece(gemm.m(), plan.row_blocks, index % plan.row_blocks);
-        const Block<Layout, T> block{gemm, panels, rows, {column, std::min(gemm.n(), column + plan.columns)}};
-        T* packed = cpu.scratch_of<T>(block.packed_size(), slot_a);
-        T* sums = cpu.scratch_of<T>(block.sums_size(), slot_sums);
-        block.run(plan.depth, packed, sums);
+        const detail::IndexRange columns{column, std::min(gemm.n(), column + plan.columns)};
+        Block<order, T>{gemm, plan.source_of_b, shared_b, rows, columns}.run(cpu);
     });
 }
 
 template <class T>
 void multiply(CpuContext& cpu, const Gemm<T>& gemm) {
     if (gemm.m() == 0 || gemm.n() == 0) { return; }
-    const auto plan =
-        detail::plan_gemm(gemm.m(), gemm.n(), gemm.k(), Tile<T>::rows, Tile<T>::columns, gemm.form == GemmForm::nt);
-    const std::size_t packed_size = PanelsOfB<T>{gemm, nullptr, plan.pack_b}.packed_size();
-    T* packed = packed_size > 0 ? cpu.scratch_of<T>(packed_size, slot_b) : nullptr;
-    const PanelsOfB<T> panels{gemm, packed, plan.pack_b};
-    pack_panels(cpu, panels, gemm.k(), packed);
+    constexpr std::size_t width = Tile<T>::columns;
+    const auto plan = detail::plan_gemm(gemm.form, gemm.m(), gemm.n(), gemm.k(), {Tile<T>::rows, width});
+    T* shared_b = nullptr;
+    if (plan.source_of_b == detail::SourceOfB::shared_panels) {
+        shared_b = cpu.scratch_of<T>((gemm.n() + width - 1) / width * width * gemm.k(), slot_shared_b);
+        pack_shared(cpu, gemm, shared_b);
+    }
     if (gemm.form == GemmForm::tn) {
-        multiply_blocks<ColumnsOfA<T>>(cpu, gemm, plan, panels);
+        multiply_blocks<OrderOfA::columns>(cpu, gemm, plan, shared_b);
     } else {
-        multiply_blocks<RowsOfA<T>>(cpu, gemm, plan, panels);
+        multiply_blocks<OrderOfA::rows>(cpu, gemm, plan, shared_b);
     }
 }
 

@@ -6,22 +6,34 @@
 namespace loglog {
 namespace detail {
 
-GemmPlan plan_gemm(std::size_t m, std::size_t n, std::size_t k, std::size_t tile_rows, std::size_t tile_columns,
-                   bool b_has_rows_of_k) {
+GemmPlan plan_gemm(GemmForm form, std::size_t m, std::size_t n, std::size_t k, TileShape tile) {
     const auto pieces = [](std::size_t count, std::size_t size) { return (count + size - 1) / size; };
-    constexpr std::size_t columns_in_cache = 256;  // with gemm_depth rows of b: 256 KiB of floats, half a small L2
-    constexpr std::size_t balanced_blocks = 16;    // enough to share out evenly
-    constexpr std::size_t worthwhile_products = 1u << 17;  // multiply-adds of a block, some microseconds
+    constexpr std::size_t small_b = 65'536;               // elements that any second-level cache holds beside the rest
+    constexpr std::size_t columns_in_cache = 128;         // with gemm_depth rows of b: 256 KiB of floats
+    constexpr std::size_t rows_per_partial = 512;         // bounds the memory for partial sums
+    constexpr std::size_t worthwhile_products = 1 << 18;  // multiply-adds of a piece: several microseconds
+    constexpr std::size_t rows_that_repay_packing = 256;
+    constexpr std::size_t rows_that_repay_reading = 64;  // of b from beyond the second-level cache
 
+    const bool is_small = k * n <= small_b;
     GemmPlan plan;
-    plan.depth = gemm_depth;
-    plan.columns = pieces(std::min(n, columns_in_cache), tile_columns) * tile_columns;
+    if (form == GemmForm::nt) {
+        plan.source_of_b = is_small ? SourceOfB::shared_panels : SourceOfB::own_panels;
+    } else {
+        plan.source_of_b = is_small || m < rows_that_repay_packing ? SourceOfB::in_place : SourceOfB::own_panels;
+    }
+    const std::size_t fewest_rows = is_small                                    ? 3 * tile.rows / 4
+                                    : plan.source_of_b == SourceOfB::own_panels ? rows_that_repay_packing
+                                                                                : rows_that_repay_reading;
+    plan.columns = pieces(std::min(n, is_small ? 2 * columns_in_cache : columns_in_cache), tile.columns) * tile.columns;
     plan.column_blocks = pieces(n, plan.columns);
-    const std::size_t rows_in_cache = 8 * tile_rows;
-    const std::size_t wanted = std::min(balanced_blocks, std::max<std::size_t>(1, m * n * k / worthwhile_products));
-    plan.row_blocks = std::max(pieces(m, rows_in_cache), pieces(wanted, plan.column_blocks));
-    plan.row_blocks = std::min(plan.row_blocks, pieces(m, std::max<std::size_t>(1, tile_rows / 2)));
-    plan.pack_b = b_has_rows_of_k || m > 2 * tile_rows;
+    const std::size_t wanted = std::clamp<std::size_t>(m * n * k / worthwhile_products, 1, 16);
+    plan.row_blocks = std::min(pieces(wanted, plan.column_blocks), std::max<std::size_t>(1, m / fewest_rows));
+    if (k > gemm_depth) { plan.row_blocks = std::max(plan.row_blocks, pieces(m, rows_per_partial)); }
+    if (plan.row_blocks * plan.column_blocks < std::min<std::size_t>(wanted, 4)) {
+        plan.columns = pieces(n, 4 * tile.columns) * tile.columns;
+        plan.column_blocks = pieces(n, plan.columns);
+    }
     return plan;
 }
 

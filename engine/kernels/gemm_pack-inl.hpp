@@ -107,10 +107,9 @@ void pack_straight(const T* from, std::size_t stride, std::size_t width, std::si
     }
 }
 
-/// Rows one after the other, `pitch` apart: to[i * pitch + p] = from[i * stride + p]. Keeps rows whose stride is a
-/// multiple of 4 KiB from falling into one cache set.
-template <std::size_t pitch, class T>
-void copy_rows(const T* from, std::size_t stride, std::size_t rows, std::size_t depth, T* to) {
+/// Rows one after the other, `pitch` apart: to[i * pitch + p] = from[i * stride + p].
+template <class T>
+void copy_rows(const T* from, std::size_t stride, std::size_t rows, std::size_t depth, T* to, std::size_t pitch) {
     const hn::ScalableTag<T> d;
     constexpr std::size_t lanes = hn::MaxLanes(d);
     for (std::size_t i = 0; i < rows; ++i) {
@@ -119,19 +118,6 @@ void copy_rows(const T* from, std::size_t stride, std::size_t rows, std::size_t 
         std::size_t p = 0;
         for (; p + lanes <= depth; p += lanes) { hn::StoreU(hn::LoadU(d, source + p), d, target + p); }
         for (; p < depth; ++p) { target[p] = source[p]; }
-    }
-}
-
-/// Columns of a matrix stored [depth, rows]: to[p * pitch + i] = from[p * stride + i], zero for i >= rows.
-template <std::size_t pitch, class T>
-void pack_columns(const T* from, std::size_t stride, std::size_t rows, std::size_t depth, T* to) {
-    const hn::ScalableTag<T> d;
-    constexpr std::size_t lanes = hn::MaxLanes(d);
-    for (std::size_t i = 0; i < rows; i += lanes) {
-        const auto mask = hn::FirstN(d, rows - i);
-        for (std::size_t p = 0; p < depth; ++p) {
-            hn::StoreU(hn::MaskedLoad(mask, d, from + p * stride + i), d, to + p * pitch + i);
-        }
     }
 }
 

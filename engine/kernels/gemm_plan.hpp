@@ -2,23 +2,34 @@
 
 #include <cstddef>
 
+#include "engine/kernels/gemm.hpp"
+
 namespace loglog::detail {
+
+/// The most of k that is summed in registers before a partial sum is kept.
+inline constexpr std::size_t gemm_depth = 512;
+
+/// Where tiles read b from.
+enum class SourceOfB {
+    in_place,       ///< b itself
+    shared_panels,  ///< a copy in the tile's order, made once for all pieces: b is small
+    own_panels,     ///< a copy of what one piece needs, made by the thread that works on it
+};
 
 /// How a product is cut. It depends on the shape and the instruction set alone, never on the number of threads.
 struct GemmPlan {
-    std::size_t row_blocks = 0;  ///< pieces of the output's rows, of (nearly) equal size
-    std::size_t columns = 0;     ///< of one piece of the output; a multiple of the tile's
-    std::size_t column_blocks = 0;
-    std::size_t depth = 0;  ///< of k summed in registers before a partial sum is kept
-    bool pack_b = true;     ///< copy b into panels of the tile's width; otherwise read it where it is
+    std::size_t row_blocks = 0;     ///< pieces of the output's rows, of nearly equal size
+    std::size_t columns = 0;        ///< of one piece of the output, a multiple of the tile's
+    std::size_t column_blocks = 0;  ///< pieces of that many columns; the last may be narrower
+    SourceOfB source_of_b = SourceOfB::in_place;
 };
 
-/// `tile_rows`, `tile_columns`: of the register tile. `b_has_rows_of_k`: b is stored [n, k] and must be transposed.
-GemmPlan plan_gemm(std::size_t m, std::size_t n, std::size_t k, std::size_t tile_rows, std::size_t tile_columns,
-                   bool b_has_rows_of_k);
+struct TileShape {
+    std::size_t rows;
+    std::size_t columns;
+};
 
-/// The most of k that a plan ever sums in registers.
-inline constexpr std::size_t gemm_depth = 256;
+GemmPlan plan_gemm(GemmForm form, std::size_t m, std::size_t n, std::size_t k, TileShape tile);
 
 struct IndexRange {
     std::size_t begin;
