@@ -90,7 +90,7 @@ Tensor Decoder::head_logits(Tape& tape, const Tensor& h) {
     const Tensor weight = head_weight();
     const Tensor zero = tape.saved(Shape{h.shape.rows(), config_.vocab}, h.dtype);
     with_dtype(h.dtype, [&]<class T>(T) { launch(tape.context(), Fill<T>{zero.values<T>(), T{0}}); });
-    return linear(tape, normed, weight, {.bias = {}, .residual = zero, .residual_scale = rule_.logit_multiplier()});
+    return linear(tape, normed, weight, {.residual = zero, .residual_scale = rule_.logit_multiplier()});
 }
 
 BatchLoss Decoder::loss(Tape& tape, const TokenBatch& batch, const StepInfo& info) {

@@ -43,7 +43,7 @@ Tensor FeedForward::operator()(Tape& tape, Parameters& parameters, const Tensor&
     const Tensor down_weight = down_.weight(parameters);
     const Tensor down_bias = down_.bias(parameters);
     if (kind_ == MlpKind::swiglu) {
-        const Tensor gate_and_up = linear(tape, x, up_weight, {.bias = up_bias, .residual = {}});
+        const Tensor gate_and_up = linear(tape, x, up_weight, {.bias = up_bias});
         const Tensor hidden = swiglu(tape, gate_and_up);
         tape.discard(gate_and_up);
         const Tensor y = join(tape, hidden, down_weight, down_bias, branch);

@@ -25,7 +25,7 @@ struct ParameterSpec {
     ParameterClass kind = ParameterClass::hidden_matrix;
     double init_mean = 0;
     double init_std = 0;  ///< values start as init_mean + init_std * normal
-    OptimizerMultipliers multipliers;
+    OptimizerMultipliers multipliers = {};
     bool two_uses = false;  ///< read at both ends of the model (a tied head): each use collects its gradient apart
 };
 

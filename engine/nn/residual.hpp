@@ -28,7 +28,7 @@ Tensor join(Tape& tape, const X& x, const Tensor& weight, const Tensor& bias, co
     if (branch.dropout == 0 || !tape.recording()) {
         return linear(tape, x, weight, {.bias = bias, .residual = branch.stream, .residual_scale = branch.scale});
     }
-    const Tensor y = linear(tape, x, weight, {.bias = bias, .residual = {}});
+    const Tensor y = linear(tape, x, weight, {.bias = bias});
     return drop_and_add(tape, y, branch);
 }
 

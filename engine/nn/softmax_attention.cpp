@@ -41,7 +41,7 @@ SoftmaxAttention::Projected SoftmaxAttention::project(Tape& tape, Parameters& pa
                                                       const RotaryTable& rotary_table, std::int64_t time,
                                                       std::int64_t first_position) const {
     const auto& o = options_;
-    const Tensor fused = linear(tape, x, qkv_.weight(parameters), {.bias = qkv_.bias(parameters), .residual = {}});
+    const Tensor fused = linear(tape, x, qkv_.weight(parameters), {.bias = qkv_.bias(parameters)});
     Projected result{.q = {fused, 0, o.heads},
                      .k = {fused, o.heads * o.head_dim, o.kv_heads},
                      .v = {fused, (o.heads + o.kv_heads) * o.head_dim, o.kv_heads}};

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <cstdint>
+#include <span>
+
+#include "engine/autograd/tape.hpp"
 #include "engine/tensor/tensor.hpp"
 
 namespace loglog::detail {
@@ -16,5 +20,9 @@ inline Shape with_last(const Shape& shape, std::int64_t last) {
     result.set_back(last);
     return result;
 }
+
+/// Throws InputError unless every id is in [lowest, vocab).
+void check_ids(const Tape& tape, const char* operation, const char* argument, std::span<const std::int32_t> ids,
+               std::int64_t lowest, std::int64_t vocab);
 
 }  // namespace loglog::detail

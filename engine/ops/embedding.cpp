@@ -26,6 +26,7 @@ Tensor embedding(Tape& tape, std::span<const std::int32_t> tokens, const Tensor&
         throw ShapeError{"embedding", "position_table", position_table.shape,
                          Shape{options.first_position + options.time, width}, "a row per position"};
     }
+    detail::check_ids(tape, "embedding", "tokens", tokens, 0, token_table.shape[0]);
     const Tensor y = tape.empty(Shape{static_cast<std::int64_t>(tokens.size()), width}, token_table.dtype);
     with_dtype(y.dtype, [&]<class T>(T) {
         const auto time = static_cast<std::size_t>(options.time);

@@ -96,6 +96,7 @@ HeadLoss head_loss(Tape& tape, const Tensor& h, const Tensor& weight, std::span<
         throw ShapeError{"head_loss", "targets", Shape{static_cast<std::int64_t>(targets.size())},
                          Shape{h.shape.rows()}, "one target per row of 'h' " + to_string(h.shape)};
     }
+    detail::check_ids(tape, "head_loss", "targets", targets, -1, weight.shape[0]);
     const HeadLoss out{tape.saved(Shape{h.shape.rows()}, h.dtype), tape.saved(Shape{h.shape.rows()}, h.dtype)};
     with_dtype(h.dtype, [&]<class T>(T) { run_blocks<T>(tape, h, weight, targets, options, out); });
     return out;

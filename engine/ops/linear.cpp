@@ -104,7 +104,7 @@ Tensor linear(Tape& tape, const Tensor& x, const Tensor& weight, const LinearOpt
 
 Activated linear_activated(Tape& tape, const Tensor& x, const Tensor& weight, const Tensor& bias,
                            Activation activation) {
-    check(x, weight, {.bias = bias, .residual = {}});
+    check(x, weight, {.bias = bias});
     const Shape shape = detail::with_last(x.shape, weight.shape[0]);
     Activated y{.value = {}, .pre_activation = {}, .activation = activation};
     if (tape.recording()) { y.pre_activation = tape.empty(shape, x.dtype); }

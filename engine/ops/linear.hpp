@@ -7,8 +7,8 @@ namespace loglog {
 
 /// What a linear layer does besides x weight^T. Tensors without data are absent.
 struct LinearOptions {
-    Tensor bias;      ///< [out]
-    Tensor residual;  ///< [.., out]
+    Tensor bias = {};      ///< [out]
+    Tensor residual = {};  ///< [.., out]
     double residual_scale = 1;
 };
 

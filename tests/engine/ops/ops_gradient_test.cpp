@@ -42,8 +42,8 @@ TEST(LinearGradient, AddsUpWhenATensorIsUsedTwice) {
         leaves,
         [&](Tape& tape) {
             const Tensor once = linear(tape, x, weight);
-            const Tensor twice = linear(tape, once, weight, {.bias = {}, .residual = once});
-            return linear(tape, twice, weight, {.bias = {}, .residual = x, .residual_scale = 2});
+            const Tensor twice = linear(tape, once, weight, {.residual = once});
+            return linear(tape, twice, weight, {.residual = x, .residual_scale = 2});
         },
         expect_agreement);
 }
@@ -61,7 +61,7 @@ TEST_P(FusedActivationGradient, MatchesCentralDifferences) {
         leaves,
         [&](Tape& tape) {
             const auto hidden = linear_activated(tape, x, up, up_bias, GetParam());
-            return linear(tape, hidden, down, {.bias = {}, .residual = x, .residual_scale = 0.7});
+            return linear(tape, hidden, down, {.residual = x, .residual_scale = 0.7});
         },
         expect_agreement);
 }
@@ -107,7 +107,7 @@ TEST(LayerNormGradient, AddsToWhatAResidualLeft) {
         leaves,
         [&](Tape& tape) {
             const Tensor normed = layer_norm(tape, x, gain, Tensor{}, 1e-5);
-            return linear(tape, normed, weight, {.bias = {}, .residual = x});
+            return linear(tape, normed, weight, {.residual = x});
         },
         expect_agreement);
 }
