@@ -1,3 +1,5 @@
+#include <numbers>
+
 #include "engine/kernels/attention.hpp"
 #include "engine/kernels/attention_workspace.hpp"
 #include "engine/kernels/dropout_numbers.hpp"

@@ -1,5 +1,6 @@
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 #include "engine/kernels/attention.hpp"
 #include "engine/kernels/attention_workspace.hpp"

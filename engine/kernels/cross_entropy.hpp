@@ -20,7 +20,7 @@ struct CrossEntropy {
     std::span<T> loss;                      // [rows], without the z-loss
     std::span<T> log_z;                     // [rows]
     std::size_t vocab;
-    T logit_scale = 1;
+    T logit_scale = 1;  // > 0
     T z_loss = 0;
     T gradient_scale = 1;
 };

@@ -1,6 +1,7 @@
 #include "engine/kernels/cross_entropy.hpp"
 
 #include <cmath>
+#include <numbers>
 
 #include "engine/base/error.hpp"
 #include "engine/kernels/pieces.hpp"
@@ -10,49 +11,42 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "engine/kernels/vector_math-inl.hpp"
+#include "engine/kernels/vector_exp2-inl.hpp"
 #include "engine/kernels/vector_rows-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace loglog::HWY_NAMESPACE {
 
-// vector_exp that keeps a NaN in both types: a broken logit must show in the loss.
-template <class D>
-HWY_INLINE hn::Vec<D> exp_or_nan(D d, hn::Vec<D> x) {
-    if constexpr (is_float<D>) { return vector_exp(d, x); }
-    return hn::IfThenElse(hn::Eq(x, x), vector_exp(d, x), x);
-}
-
 template <class T>
-HWY_INLINE T largest_scaled(const T* logits, std::size_t vocab, T scale) {
+HWY_INLINE T largest_of(const T* logits, std::size_t vocab) {
     const hn::ScalableTag<T> d;
     const std::size_t lanes = hn::Lanes(d);
-    const auto factor = hn::Set(d, scale);
-    auto largest0 = hn::Set(d, scale * logits[0]);
+    auto largest0 = hn::Set(d, logits[0]);
     auto largest1 = largest0;
     std::size_t i = 0;
     for (; i + 2 * lanes <= vocab; i += 2 * lanes) {
-        largest0 = hn::Max(largest0, hn::Mul(factor, hn::LoadU(d, logits + i)));
-        largest1 = hn::Max(largest1, hn::Mul(factor, hn::LoadU(d, logits + i + lanes)));
+        largest0 = hn::Max(largest0, hn::LoadU(d, logits + i));
+        largest1 = hn::Max(largest1, hn::LoadU(d, logits + i + lanes));
     }
     T largest = hn::GetLane(hn::MaxOfLanes(d, hn::Max(largest0, largest1)));
-    for (; i < vocab; ++i) { largest = std::fmax(largest, scale * logits[i]); }
+    for (; i < vocab; ++i) { largest = std::fmax(largest, logits[i]); }
     return largest;
 }
 
-// Sum of exp(scale * logit - largest); each of them replaces its logit if `keep`.
+// Sum of exp(scale * (logit - largest)); each of them replaces its logit if `keep`. A logit that is not a number, or
+// infinite, makes the sum not a number.
 template <bool keep, class T>
 HWY_INLINE T sum_exponentials(T* logits, std::size_t vocab, T scale, T largest) {
     const hn::ScalableTag<T> d;
     const std::size_t lanes = hn::Lanes(d);
-    const auto factor = hn::Set(d, scale);
-    const auto shift = hn::Set(d, largest);
+    const auto factor = hn::Set(d, scale * std::numbers::log2e_v<T>);
+    const auto center = hn::Set(d, largest);
     auto sum0 = hn::Zero(d);
     auto sum1 = hn::Zero(d);
     std::size_t i = 0;
     for (; i + 2 * lanes <= vocab; i += 2 * lanes) {
-        const auto e0 = exp_or_nan(d, hn::MulSub(factor, hn::LoadU(d, logits + i), shift));
-        const auto e1 = exp_or_nan(d, hn::MulSub(factor, hn::LoadU(d, logits + i + lanes), shift));
+        const auto e0 = exp2_of_negative(d, hn::Mul(factor, hn::Sub(hn::LoadU(d, logits + i), center)));
+        const auto e1 = exp2_of_negative(d, hn::Mul(factor, hn::Sub(hn::LoadU(d, logits + i + lanes), center)));
         sum0 = hn::Add(sum0, e0);
         sum1 = hn::Add(sum1, e1);
         if constexpr (keep) {
@@ -61,8 +55,9 @@ HWY_INLINE T sum_exponentials(T* logits, std::size_t vocab, T scale, T largest) 
         }
     }
     for (; i < vocab; i += lanes) {
-        const auto exponent = hn::MulSub(factor, load_first(d, logits + i, vocab - i), shift);
-        const auto e = hn::IfThenElseZero(hn::FirstN(d, vocab - i), exp_or_nan(d, exponent));
+        const auto exponent = hn::Mul(factor, hn::Sub(load_first(d, logits + i, vocab - i), center));
+        const auto mask = hn::FirstN(d, vocab - i < lanes ? vocab - i : lanes);
+        const auto e = hn::IfThenElseZero(mask, exp2_of_negative(d, exponent));
         sum0 = hn::Add(sum0, e);
         if constexpr (keep) { store_first(e, d, logits + i, vocab - i); }
     }
@@ -92,10 +87,10 @@ void cross_entropy_rows(const CrossEntropy<T>& k, std::size_t begin, std::size_t
         LOGLOG_ASSERT(target < k.vocab);
         const bool training = k.gradient_scale != 0;
         const T target_logit = k.logit_scale * logits[target];
-        const T largest = largest_scaled(logits, k.vocab, k.logit_scale);
+        const T largest = largest_of(logits, k.vocab);
         const T sum = training ? sum_exponentials<true>(logits, k.vocab, k.logit_scale, largest)
                                : sum_exponentials<false>(logits, k.vocab, k.logit_scale, largest);
-        const T log_z = largest + std::log(sum);
+        const T log_z = k.logit_scale * largest + std::log(sum);
         k.log_z[row] = log_z;
         k.loss[row] = log_z - target_logit;
         if (training) {
@@ -121,7 +116,7 @@ Cost cost(const CrossEntropy<T>& k) {
     const double n = static_cast<double>(k.logits.size());
     const double rows = static_cast<double>(k.targets.size());
     const bool training = k.gradient_scale != 0;
-    // Largest 2, exponential and sum 4, gradient 1 per logit; logarithm, loss and the target's gradient per row.
+    // Largest 1, exponential and sum 5, gradient 1 per logit; logarithm, loss and the target's gradient per row.
     return {.model_flops = 0,
             .hardware_flops = (training ? 7 : 6) * n + (training ? 8 : 3) * rows,
             .bytes_read = sizeof(T) * n + sizeof(std::int32_t) * rows,
