@@ -31,10 +31,10 @@ struct Table {
 
 /// What to ask of the view `runs`.
 struct RunQuery {
-    std::string where;                 ///< any SQL expression over the view; empty: all runs
-    std::vector<std::string> columns;  ///< empty: all, in the view's order
-    std::string sort;                  ///< "COL[:asc|:desc],..."; unknown values last; ties by id. Empty: created_at
-    std::int64_t limit = -1;           ///< at most so many rows; negative: all
+    std::string where{};                 ///< any SQL expression over the view; empty: all runs
+    std::vector<std::string> columns{};  ///< empty: all, in the view's order
+    std::string sort{};                  ///< "COL[:asc|:desc],..."; unknown values last; ties by id. Empty: created_at
+    std::int64_t limit = -1;             ///< at most so many rows; negative: all
     std::chrono::milliseconds time_limit = std::chrono::seconds{30};
 };
 

@@ -127,6 +127,8 @@ StatementHandle prepare(sqlite3* connection, const std::filesystem::path& path, 
 
 Table run_query(SQLite::Database& database, const std::filesystem::path& path, const RunQuery& query) {
     sqlite3* connection = database.getHandle();
+    // Setting these table-valued functions up declares tables, which the guard would refuse.
+    with_database_errors(path, [&] { database.execAndGet("SELECT count(*) FROM json_each('[]'), json_tree('[]')"); });
     const ReadOnlyGuard guard{connection, readable(), query.time_limit};
     const StatementHandle statement = prepare(connection, path, query);
 
