@@ -94,7 +94,7 @@ void fit(const FitArguments& arguments) {
 
 void add_fit_verb(CLI::App& app, Program&) {
     auto arguments = std::make_shared<FitArguments>();
-    CLI::App* verb = app.add_subcommand("fit", "fit a scaling law to runs, or to a table of published ones");
+    CLI::App* verb = app.add_subcommand("fit", "Fit a scaling law to runs, or to a table of published ones");
     verb->add_option("--where", arguments->where, "SQL expression that chooses runs, or rows of the CSV file");
     verb->add_option("--csv", arguments->csv, "table with columns N,D,C,loss or params,tokens,flops,loss");
     verb->add_option("--law", arguments->law, "power, saturating or chinchilla")->required();

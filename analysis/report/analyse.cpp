@@ -1,0 +1,68 @@
+#include <algorithm>
+
+#include "analysis/inference/study.hpp"
+#include "analysis/report/report.hpp"
+#include "engine/base/error.hpp"
+
+namespace loglog {
+namespace {
+
+class Fitter {
+  public:
+    Fitter(const std::vector<RunRecord>& runs, const ReportOptions& options) : runs_{runs}, options_{options} {}
+
+    ReportFit fit(const std::string& law, const std::string& x, std::optional<ParameterCount> count) const {
+        ReportFit fit;
+        fit.law = law;
+        fit.variable = x.empty() ? "N, D" : x;
+        fit.count = count;
+        fit.id = law + (x.empty() ? "" : "-" + x) + (count ? std::string{"-"} + to_text(*count) : "");
+        Question question;
+        question.law = law;
+        question.x = x;
+        question.inference.objective = options_.objective;
+        question.inference.bootstrap = options_.bootstrap;
+        try {
+            const auto runs = dataset_of_runs(runs_, count.value_or(ParameterCount::non_embedding), "the chosen runs");
+            fit.inference = answer(runs.data, std::move(question));
+        } catch (const InputError& error) { fit.failure = error.what(); }
+        return fit;
+    }
+
+  private:
+    const std::vector<RunRecord>& runs_;
+    const ReportOptions& options_;
+};
+
+}  // namespace
+
+const Inference* Report::find(std::string_view id) const {
+    const auto found = std::find_if(fits.begin(), fits.end(), [&](const auto& fit) { return fit.id == id; });
+    return found != fits.end() && found->inference ? &*found->inference : nullptr;
+}
+
+Report analyse(ReportInput input, const ReportOptions& options) {
+    if (input.runs.empty()) { throw InputError{"report: no run was chosen by " + input.selection}; }
+    Report report;
+    std::vector<RunRecord> records;
+    for (const auto& run : input.runs) { records.push_back(run.record); }
+    report.input = std::move(input);
+    report.options = options;
+    report.warnings = mixture_warnings(records);
+
+    const Fitter fitter{records, options};
+    const ParameterCount counts[] = {ParameterCount::non_embedding, ParameterCount::with_head, ParameterCount::total};
+    for (const char* law : {"power", "saturating"}) {
+        for (const auto count : counts) { report.fits.push_back(fitter.fit(law, "N", count)); }
+        for (const char* x : {"D", "C"}) { report.fits.push_back(fitter.fit(law, x, std::nullopt)); }
+    }
+    for (const auto count : counts) { report.fits.push_back(fitter.fit("chinchilla", "", count)); }
+    try {
+        report.excluded = dataset_of_runs(records, ParameterCount::non_embedding, "the chosen runs").excluded;
+    } catch (const InputError&) {
+        for (const auto& record : records) { report.excluded.push_back({record.id, to_text(record.state)}); }
+    }
+    return report;
+}
+
+}  // namespace loglog

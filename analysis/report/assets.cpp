@@ -1,0 +1,16 @@
+#include "analysis/report/assets.hpp"
+
+// Named by the linker that wrapped the files (cmake/EmbedFile.cmake).
+extern "C" {
+extern const char _binary_page_html_start[];
+extern const char _binary_page_html_end[];
+extern const char _binary_vega_bundle_js_start[];
+extern const char _binary_vega_bundle_js_end[];
+}
+
+namespace loglog {
+
+std::string_view page_template() { return {_binary_page_html_start, _binary_page_html_end}; }
+std::string_view chart_libraries() { return {_binary_vega_bundle_js_start, _binary_vega_bundle_js_end}; }
+
+}  // namespace loglog

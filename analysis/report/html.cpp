@@ -1,0 +1,80 @@
+#include "analysis/report/html.hpp"
+
+namespace loglog {
+namespace {
+
+const char* css_class(Column::Kind kind) {
+    switch (kind) {
+        case Column::Kind::number:
+            return "";
+        case Column::Kind::text:
+            return " class=\"text\"";
+        case Column::Kind::wrapped:
+            return " class=\"wrap text\"";
+    }
+    return "";
+}
+
+}  // namespace
+
+std::string escape_html(std::string_view text) {
+    std::string escaped;
+    escaped.reserve(text.size());
+    for (const char c : text) {
+        switch (c) {
+            case '&':
+                escaped += "&amp;";
+                break;
+            case '<':
+                escaped += "&lt;";
+                break;
+            case '>':
+                escaped += "&gt;";
+                break;
+            case '"':
+                escaped += "&quot;";
+                break;
+            case '\'':
+                escaped += "&#39;";
+                break;
+            default:
+                escaped += c;
+        }
+    }
+    return escaped;
+}
+
+std::string escape_json_for_script(std::string json) {
+    std::string escaped;
+    escaped.reserve(json.size());
+    for (const char c : json) {
+        if (c == '<') {
+            escaped += "\\u003c";
+        } else {
+            escaped += c;
+        }
+    }
+    return escaped;
+}
+
+std::string html_table(const std::vector<Column>& columns, const std::vector<std::vector<Cell>>& rows,
+                       std::string_view attributes) {
+    std::string html = "<div class=\"scroll tall\"><table" + (attributes.empty() ? "" : " " + std::string{attributes}) +
+                       "><thead><tr>";
+    for (const auto& column : columns) {
+        html += std::string{"<th"} + css_class(column.kind) + ">" + escape_html(column.title) + "</th>";
+    }
+    html += "</tr></thead><tbody>\n";
+    for (const auto& row : rows) {
+        html += "<tr>";
+        for (std::size_t k = 0; k < row.size(); ++k) {
+            html += std::string{"<td"} + css_class(columns[k].kind);
+            if (!row[k].sort_key.empty()) { html += " data-value=\"" + escape_html(row[k].sort_key) + '"'; }
+            html += '>' + escape_html(row[k].text) + "</td>";
+        }
+        html += "</tr>\n";
+    }
+    return html + "</tbody></table></div>\n";
+}
+
+}  // namespace loglog

@@ -1,0 +1,192 @@
+#include "analysis/report/page.hpp"
+
+#include <fmt/format.h>
+
+#include <iterator>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "analysis/report/assets.hpp"
+#include "analysis/report/figures.hpp"
+#include "analysis/report/html.hpp"
+#include "analysis/report/quantity.hpp"
+#include "analysis/report/tables.hpp"
+
+namespace loglog {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+void append_key_number(std::string& html, const Report& report, const char* id, const char* symbol,
+                       const char* meaning) {
+    const Inference* fit = report.find(id);
+    const std::string value = fit == nullptr ? "not found" : fmt::format("{:.3f}", fit->estimate("alpha").value);
+    const std::string interval = fit == nullptr ? "" : interval_text(fit->estimate("alpha"));
+    fmt::format_to(std::back_inserter(html),
+                   "<div><b>{}</b><span>&alpha;<sub>{}</sub>, 95% interval {}<br>{}</span></div>\n", value, symbol,
+                   interval.empty() ? "not estimated" : interval, meaning);
+}
+
+std::string key_numbers(const Report& report) {
+    std::string html = "<div class=\"key\">\n";
+    append_key_number(html, report, "power-N-non_embedding", "N", "loss against model size");
+    append_key_number(html, report, "power-D", "D", "loss against training tokens");
+    append_key_number(html, report, "power-C", "C", "loss against compute");
+    return html + "</div>\n";
+}
+
+/// The caveats of the fits under the default convention, by code; the table of fits names those of the others.
+std::string cautions(const Report& report) {
+    std::map<std::string, std::vector<std::string>> by_code;
+    for (const auto& warning : report.warnings) { by_code[warning.code].push_back(warning.text); }
+    for (const auto& fit : report.fits) {
+        if (!fit.inference || fit.count.value_or(ParameterCount::non_embedding) != ParameterCount::non_embedding) {
+            continue;
+        }
+        const std::string name = fit.variable == "N, D" ? fit.law : fit.law + " in " + fit.variable;
+        for (const auto& warning : fit.inference->warnings) {
+            if (warning.code != "mixed_runs") { by_code[warning.code].push_back(name + ": " + warning.text); }
+        }
+    }
+    if (by_code.empty()) { return "<p>No caveat was found by the checks that every fit goes through.</p>\n"; }
+    std::string html = "<ul class=\"cautions\">\n";
+    for (const auto& [code, texts] : by_code) {
+        html += "<li><code>" + escape_html(code) + "</code> ";
+        for (const auto& text : texts) { html += escape_html(text) + (&text == &texts.back() ? "." : "; "); }
+        html += "</li>\n";
+    }
+    return html + "</ul>\n";
+}
+
+std::string findings_section(const Report& report) {
+    std::string html = "<section id=\"findings\">\n" + key_numbers(report) + "<p>";
+    for (const auto& sentence : findings(report)) { html += escape_html(sentence) + " "; }
+    html += "</p>\n<h3>What to be careful about</h3>\n" + cautions(report);
+    return html + "</section>\n";
+}
+
+std::string figures_section(const std::vector<Figure>& list) {
+    std::string html = "<section id=\"figures\">\n<h2>Figures</h2>\n";
+    int number = 0;
+    for (const auto& figure : list) {
+        html += "<figure>\n";
+        for (const auto& chart : figure.charts) {
+            html += fmt::format("<div class=\"chart{}\" id=\"{}\"></div>\n",
+                                chart.id.starts_with("residual") ? " residual" : "", chart.id);
+        }
+        html += fmt::format("<figcaption><b>Figure {}. {}.</b> {}</figcaption>\n</figure>\n", ++number,
+                            escape_html(figure.title), escape_html(figure.caption));
+    }
+    return html + "</section>\n";
+}
+
+std::string fits_section(const Report& report) {
+    const auto& o = report.options.objective;
+    const std::string objective =
+        o.penalty == Objective::Penalty::huber ? fmt::format("{} (delta {:g})", to_string(o), o.delta) : to_string(o);
+    return fmt::format(
+               "<section id=\"fits-section\">\n<h2>Fits</h2>\n<p>Objective {}; every law is searched from a stated "
+               "grid of "
+               "starts (the column says how many ended at the optimum) and polished with exact second derivatives. "
+               "Intervals: "
+               "95% percentiles of {} case resamples, seed {}. N is counted without embedding and head tables, with "
+               "the head, and in total; C is exact model FLOPs.</p>\n",
+               objective, report.options.bootstrap.resamples,
+               static_cast<std::uint64_t>(report.options.bootstrap.seed)) +
+           fits_table(report) + "</section>\n";
+}
+
+std::string runs_section(const Report& report) {
+    std::string html =
+        "<section id=\"runs-section\">\n<h2>Runs</h2>\n<p class=\"note\">A click on a heading sorts.</p>\n"
+        "<p><input type=\"search\" data-filters=\"runs\" placeholder=\"filter runs\" "
+        "aria-label=\"filter runs\"></p>\n" +
+        runs_table(report);
+    if (!report.excluded.empty()) { html += "<h3>Left out of the fits</h3>\n" + excluded_table(report); }
+    return html + "</section>\n";
+}
+
+std::string fact_text(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+
+std::string environment_section(const Report& report) {
+    std::map<std::string, std::set<std::string>> common;
+    for (const auto& [r, curve] : report.input.runs) {
+        common["code version"].insert(r.code_version);
+        common["data"].insert(r.data_hash);
+        common["host"].insert(r.host);
+    }
+    std::string html = "<section id=\"environment\">\n<h2>Environment</h2>\n<dl class=\"facts\">\n";
+    const auto add = [&](const std::string& name, const std::string& value) {
+        if (!value.empty()) { html += "<dt>" + escape_html(name) + "</dt><dd>" + escape_html(value) + "</dd>\n"; }
+    };
+    for (const auto& [name, values] : common) {
+        std::string joined;
+        for (const auto& value : values) { joined += (joined.empty() ? "" : ", ") + value; }
+        add(name, joined);
+    }
+    const Json environment = Json::parse(report.input.environment, nullptr, /*allow_exceptions=*/false);
+    if (environment.is_object()) {
+        for (const auto& [name, value] : environment.items()) { add(name, fact_text(value)); }
+    }
+    add("page made by", "loglog " + report.input.program_version);
+    return html + "</dl>\n</section>\n";
+}
+
+std::string recompute_section(const Report& report) {
+    std::string html =
+        "<section id=\"recompute\">\n<h2>How to recompute</h2>\n<p>The same registry gives the same numbers; "
+        "they are also in the JSON and CSV files beside this page.</p>\n<pre>";
+    for (const auto& command : report.input.commands) { html += escape_html(command) + "\n"; }
+    return html + "</pre>\n</section>\n";
+}
+
+/// The template with every {{marker}} replaced; unknown markers stay, so that a test sees them.
+std::string fill(std::string_view page, const std::map<std::string_view, std::string>& values) {
+    std::string filled;
+    while (!page.empty()) {
+        const auto open = page.find("{{");
+        const auto close = open == std::string_view::npos ? open : page.find("}}", open);
+        if (close == std::string_view::npos) { break; }
+        const auto value = values.find(page.substr(open + 2, close - open - 2));
+        filled += page.substr(0, value == values.end() ? open + 2 : open);
+        if (value != values.end()) { filled += value->second; }
+        page.remove_prefix(value == values.end() ? open + 2 : close + 2);
+    }
+    return filled + std::string{page};
+}
+
+}  // namespace
+
+std::string render_page(const Report& report) {
+    const auto list = figures(report);
+    Json charts = Json::array();
+    for (const auto& figure : list) {
+        for (const auto& chart : figure.charts) {
+            charts.push_back({{"id", chart.id}, {"spec", Json::parse(chart.spec)}});
+        }
+    }
+    const Json data = {
+        {"datasets", datasets(report)}, {"curves", curve_columns(report)}, {"charts", std::move(charts)}};
+    const std::string json = data.dump(-1, ' ', false, Json::error_handler_t::replace);
+
+    const std::string content = findings_section(report) + figures_section(list) + fits_section(report) +
+                                runs_section(report) + environment_section(report) + recompute_section(report);
+    const std::string byline =
+        fmt::format("{} runs, {} of them finished and fitted &middot; chosen by <code>{}</code> &middot; {}",
+                    report.input.runs.size(), report.input.runs.size() - report.excluded.size(),
+                    escape_html(report.input.selection), escape_html(report.input.created_at));
+    return fill(page_template(),
+                {{"title", escape_html(report.input.title)},
+                 {"version", escape_html(report.input.program_version)},
+                 {"byline", byline},
+                 {"navigation",
+                  "<a href=\"#findings\">Findings</a><a href=\"#figures\">Figures</a><a href=\"#fits-section\">Fits</a>"
+                  "<a href=\"#runs-section\">Runs</a><a href=\"#environment\">Environment</a>"
+                  "<a href=\"#recompute\">How to recompute</a>"},
+                 {"content", content},
+                 {"data", escape_json_for_script(json)},
+                 {"libraries", std::string{chart_libraries()}}});
+}
+
+}  // namespace loglog

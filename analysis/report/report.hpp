@@ -1,0 +1,85 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "analysis/inference/run_dataset.hpp"
+
+namespace loglog {
+
+/// What a run measured while it trained; each group of vectors has one length.
+struct RunCurve {
+    std::vector<double> tokens;      ///< trained so far, one a step
+    std::vector<double> train_loss;  ///< nats per token
+    std::vector<double> val_tokens;  ///< trained so far, one an evaluation
+    std::vector<double> val_loss;    ///< nats per token
+};
+
+struct ReportRun {
+    RunRecord record;
+    RunCurve curve;
+};
+
+/// What a page is made from.
+struct ReportInput {
+    std::string title;
+    std::string selection;              ///< the SQL expression that chose the runs
+    std::vector<ReportRun> runs;        ///< in the order of the table
+    std::string environment;            ///< JSON object of the machine most runs were trained on; empty: not known
+    std::vector<std::string> commands;  ///< that recompute the page, in order
+    std::string program_version;
+    std::string created_at;  ///< ISO 8601, UTC
+};
+
+struct ReportOptions {
+    Objective objective;
+    BootstrapOptions bootstrap;
+};
+
+/// One fit of the page, or why there is none.
+struct ReportFit {
+    std::string id;  ///< unique: "power-N-non_embedding", "saturating-C", "chinchilla-total"
+    std::string law;
+    std::string variable;                 ///< "N", "D", "C", or "N, D"
+    std::optional<ParameterCount> count;  ///< where N enters
+    std::optional<Inference> inference;
+    std::string failure;  ///< why there is no inference
+};
+
+/// All numbers of a page.
+struct Report {
+    ReportInput input;
+    ReportOptions options;
+    std::vector<ReportFit> fits;
+    std::vector<Exclusion> excluded;  ///< runs that enter no fit
+    std::vector<Warning> warnings;    ///< of the set of runs, not of one fit
+
+    /// The fit of this id if it succeeded.
+    const Inference* find(std::string_view id) const;
+};
+
+/// Fits `power` and `saturating` to N (three conventions), D and C, and `chinchilla` under the three conventions. A law
+/// that the runs cannot identify becomes a failure with its reason; throws InputError only if there are no runs at all.
+Report analyse(ReportInput input, const ReportOptions& options);
+
+/// What was found and what was not, a sentence an entry, without markup.
+std::vector<std::string> findings(const Report& report);
+
+/// Where write_report() put things.
+struct ReportFiles {
+    std::filesystem::path page;                 ///< the self-contained HTML file
+    std::filesystem::path numbers;              ///< STEM.json
+    std::filesystem::path runs;                 ///< STEM-runs.csv
+    std::filesystem::path curves;               ///< STEM-curves.csv, thinned as on the page
+    std::vector<std::filesystem::path> charts;  ///< charts/NAME.vl.json
+};
+
+/// Writes the page and the files beside it, each beside its final name and renamed. Throws Error where it cannot.
+ReportFiles write_report(const Report& report, const std::filesystem::path& page);
+
+/// The numbers as JSON (docs/formats-analysis.md).
+std::string to_json(const Report& report);
+
+}  // namespace loglog

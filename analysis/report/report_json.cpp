@@ -1,0 +1,49 @@
+#include <nlohmann/json.hpp>
+
+#include "analysis/report/report.hpp"
+
+namespace loglog {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json warning_rows(const std::vector<Warning>& warnings) {
+    Json rows = Json::array();
+    for (const auto& [code, text] : warnings) { rows.push_back({{"code", code}, {"text", text}}); }
+    return rows;
+}
+
+}  // namespace
+
+std::string to_json(const Report& report) {
+    Json root;
+    root["title"] = report.input.title;
+    root["created_at"] = report.input.created_at;
+    root["program_version"] = report.input.program_version;
+    root["selection"] = report.input.selection;
+    root["runs"] = {{"chosen", report.input.runs.size()}, {"left_out", report.excluded.size()}};
+    root["findings"] = findings(report);
+    root["fits"] = Json::array();
+    for (const auto& fit : report.fits) {
+        Json one = {{"id", fit.id}, {"variable", fit.variable}};
+        one["count"] = fit.count ? Json(to_text(*fit.count)) : Json(nullptr);
+        if (fit.inference) {
+            one["fit"] = Json::parse(to_json(*fit.inference));
+        } else {
+            one["fit"] = nullptr;
+            one["failure"] = fit.failure;
+        }
+        root["fits"].push_back(std::move(one));
+    }
+    root["excluded"] = Json::array();
+    for (const auto& [id, reason] : report.excluded) { root["excluded"].push_back({{"id", id}, {"reason", reason}}); }
+    root["warnings"] = warning_rows(report.warnings);
+    root["environment"] = report.input.environment.empty()
+                              ? Json(nullptr)
+                              : Json::parse(report.input.environment, nullptr, /*allow_exceptions=*/false);
+    if (root["environment"].is_discarded()) { root["environment"] = nullptr; }
+    root["commands"] = report.input.commands;
+    return root.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace loglog

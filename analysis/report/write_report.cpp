@@ -1,0 +1,102 @@
+#include <fmt/format.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "analysis/report/figures.hpp"
+#include "analysis/report/page.hpp"
+#include "analysis/report/report.hpp"
+#include "analysis/report/tables.hpp"
+#include "engine/base/error.hpp"
+
+namespace loglog {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+/// Writes beside the final name and renames, so that a reader never sees half a file.
+void write_file(const fs::path& file, const std::string& text) {
+    fs::path partial = file;
+    partial += ".partial";
+    {
+        std::ofstream out{partial, std::ios::binary};
+        out << text;
+        out.close();
+        if (!out) {
+            std::error_code ignored;
+            fs::remove(partial, ignored);
+            throw Error{"cannot write " + file.string() + " (is the folder writable, and is there room?)"};
+        }
+    }
+    std::error_code failure;
+    fs::rename(partial, file, failure);
+    if (failure) {
+        throw Error{"cannot rename " + partial.string() + " to " + file.string() + ": " + failure.message()};
+    }
+}
+
+std::string curves_csv(const Json& curves) {
+    std::string csv = "run,kind,N,state,tokens,flops,loss\n";
+    for (const auto& curve : curves) {
+        const auto& tokens = curve["tokens"];
+        for (std::size_t i = 0; i < tokens.size(); ++i) {
+            const double at = tokens[i].get<double>();
+            csv += fmt::format("{},{},{:.0f},{},{:.0f},{:.6g},{}\n", curve["run"].get<std::string>(),
+                               curve["kind"].get<std::string>(), curve["N"].get<double>(),
+                               curve["state"].get<std::string>(), at, at * curve["flops_per_token"].get<double>(),
+                               curve["loss"][i].get<double>());
+        }
+    }
+    return csv;
+}
+
+void collect_data_names(const Json& node, std::vector<std::string>& names) {
+    if (node.is_object() && node.contains("data") && node["data"].contains("name")) {
+        names.push_back(node["data"]["name"].get<std::string>());
+    }
+    for (const auto& child : node) {
+        if (child.is_structured()) { collect_data_names(child, names); }
+    }
+}
+
+/// A spec that stands alone: small data sets inside, curves by reference to the CSV file.
+Json standalone(const Chart& chart, const Json& sets, const std::string& curves_url) {
+    Json spec = Json::parse(chart.spec);
+    if (spec.contains("data") && spec["data"].value("name", "") == "curves") {
+        spec["data"] = {{"url", curves_url}};
+        return spec;
+    }
+    std::vector<std::string> names;
+    collect_data_names(spec, names);
+    for (const auto& name : names) { spec["datasets"][name] = sets.at(name); }
+    return spec;
+}
+
+}  // namespace
+
+ReportFiles write_report(const Report& report, const fs::path& page) {
+    const fs::path folder = page.parent_path();
+    const std::string stem = page.stem().string();
+    std::error_code failure;
+    fs::create_directories(folder / "charts", failure);
+    if (failure) { throw Error{"cannot create " + (folder / "charts").string() + ": " + failure.message()}; }
+
+    ReportFiles files{
+        page, folder / (stem + ".json"), folder / (stem + "-runs.csv"), folder / (stem + "-curves.csv"), {}};
+    write_file(files.numbers, to_json(report));
+    write_file(files.runs, runs_csv(report));
+    write_file(files.curves, curves_csv(curve_columns(report)));
+    const Json sets = datasets(report);
+    for (const auto& figure : figures(report)) {
+        for (const auto& chart : figure.charts) {
+            files.charts.push_back(folder / "charts" / (chart.id + ".vl.json"));
+            write_file(files.charts.back(),
+                       standalone(chart, sets, "../" + files.curves.filename().string()).dump(1) + "\n");
+        }
+    }
+    write_file(files.page, render_page(report));
+    return files;
+}
+
+}  // namespace loglog
