@@ -30,6 +30,7 @@ int main(int argc, char** argv) {
     add_fit_verb(app, program);
     add_report_verb(app, program);
     add_train_verb(app, program);
+    add_sweep_verb(app, program);
     add_generate_verb(app, program);
     add_score_verb(app, program);
     add_bench_verb(app, program);

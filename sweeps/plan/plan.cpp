@@ -1,9 +1,62 @@
 #include "sweeps/plan/plan.hpp"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 
 namespace loglog {
+namespace {
+
+// Costs of the models seen so far: runs that differ in tokens, seed or learning rate alone are counted once.
+class CostBook {
+  public:
+    const RunCost& cost(const RunSpec& spec) {
+        RunSpec model;
+        model.model = spec.model;
+        model.train.batch_tokens = spec.train.batch_tokens;
+        model.train.micro_batch = spec.train.micro_batch;
+        model.train.z_loss = spec.train.z_loss;
+        const auto [entry, is_new] = costs_.try_emplace(to_json(model));
+        if (is_new) { entry->second = estimate(spec); }
+        return entry->second;
+    }
+
+  private:
+    std::map<std::string, RunCost> costs_;
+};
+
+}  // namespace
+
+Plan make_plan(const SweepSpec& sweep, const DataVocab& data_vocab, const IdentifyRun& identify) {
+    CostBook book;
+    Expansion expansion = expand(sweep, data_vocab, [&](const RunSpec& spec) {
+        const RunCost& cost = book.cost(spec);
+        return ModelSize{cost.flops_per_token, cost.parameters.non_embedding()};
+    });
+    Plan plan;
+    plan.sweep = sweep.name;
+    plan.kind = sweep.kind;
+    plan.notes = std::move(expansion.notes);
+    for (RunSpec& spec : expansion.runs) {
+        const RunCost cost = book.cost(spec);
+        plan.runs.push_back({identify(spec), std::move(spec), cost, 0});
+    }
+    return plan;
+}
+
+void predict(Plan& plan, const Throughput& throughput, int ranks) {
+    plan.ranks = ranks;
+    for (PlannedRun& run : plan.runs) {
+        run.predicted_seconds = predict_seconds(run.spec, run.cost, throughput(run.spec, run.cost));
+    }
+}
+
+Throughput typical_throughput(double peak_flops) {
+    return [peak_flops](const RunSpec& spec, const RunCost&) {
+        const auto width = static_cast<double>(spec.model.width);
+        return peak_flops * 0.62 * width / (width + 32);
+    };
+}
 
 double predict_seconds(const RunSpec& spec, const RunCost& cost, double flops_per_second) {
     if (flops_per_second <= 0) { return 0; }

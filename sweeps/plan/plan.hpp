@@ -7,6 +7,7 @@
 
 #include "experiments/run/estimate.hpp"
 #include "experiments/spec/run_spec.hpp"
+#include "sweeps/space/expand.hpp"
 #include "sweeps/space/sweep_spec.hpp"
 
 namespace loglog {
@@ -29,14 +30,27 @@ struct Plan {
     int ranks = 1;                      ///< that the prediction of the whole is for
 };
 
+/// A run's id, or "" where the hash of its data set is not known.
+using IdentifyRun = std::function<std::string(const RunSpec& resolved)>;
+
+/// Expands the sweep and counts what each run costs. Throws InputError for what expand() and estimate() refuse.
+Plan make_plan(const SweepSpec& sweep, const DataVocab& data_vocab, const IdentifyRun& identify);
+
 /// What a plan asks of the machine it is made on: model FLOP/s that a run of this cost reaches on one rank; 0: unknown.
 using Throughput = std::function<double(const RunSpec& resolved, const RunCost& cost)>;
+
+/// Without measuring: the share of `peak_flops` that training usually reaches, which grows with the width. Good enough
+/// to tell which run is longer.
+Throughput typical_throughput(double peak_flops);
 
 /// Seconds a run takes at `flops_per_second`, evaluations (forward only: a third) included; 0 if that is 0.
 double predict_seconds(const RunSpec& resolved, const RunCost& cost, double flops_per_second);
 
 /// Seconds until the last of `ranks` is done when each takes the longest run that is left, again and again.
 double packed_seconds(const Plan& plan, int ranks);
+
+/// Fills predicted_seconds of every run.
+void predict(Plan& plan, const Throughput& throughput, int ranks);
 
 /// Positions in plan.runs, longest predicted first; by FLOPs where nothing is predicted.
 std::vector<std::size_t> longest_first(const Plan& plan);

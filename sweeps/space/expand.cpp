@@ -51,7 +51,7 @@ std::vector<Assignment> combination(const SweepSpec& sweep, std::size_t index) {
 
 class Expander {
   public:
-    Expander(const SweepSpec& sweep, std::int64_t data_vocab, const MeasureModel& measure)
+    Expander(const SweepSpec& sweep, const DataVocab& data_vocab, const MeasureModel& measure)
         : sweep_{sweep}, data_vocab_{data_vocab}, measure_{measure}, layers_given_{gives(sweep, "model.layers")} {}
 
     Expansion run() {
@@ -84,8 +84,8 @@ class Expander {
 
     // One resolved run for each budget or ratio; just one for a grid.
     std::vector<RunSpec> with_tokens(const RunSpec& spec) {
-        if (sweep_.kind == SweepKind::grid) { return {resolve(spec, data_vocab_)}; }
-        const ModelSize size = measure_(resolve(spec, data_vocab_));
+        if (sweep_.kind == SweepKind::grid) { return {resolve(spec, data_vocab_(spec))}; }
+        const ModelSize size = measure_(resolve(spec, data_vocab_(spec)));
         std::vector<RunSpec> runs;
         const bool isoflop = sweep_.kind == SweepKind::isoflop;
         for (const double target : isoflop ? sweep_.budgets : sweep_.tokens_per_parameter) {
@@ -102,7 +102,7 @@ class Expander {
             }
             RunSpec run = spec;
             run.train.tokens = std::max<std::int64_t>(1, std::llround(tokens));
-            runs.push_back(resolve(run, data_vocab_));
+            runs.push_back(resolve(run, data_vocab_(run)));
         }
         return runs;
     }
@@ -122,7 +122,7 @@ class Expander {
     }
 
     const SweepSpec& sweep_;
-    std::int64_t data_vocab_;
+    const DataVocab& data_vocab_;
     const MeasureModel& measure_;
     bool layers_given_;
     Expansion expansion_;
@@ -132,7 +132,7 @@ class Expander {
 
 }  // namespace
 
-Expansion expand(const SweepSpec& sweep, std::int64_t data_vocab, const MeasureModel& measure) {
+Expansion expand(const SweepSpec& sweep, const DataVocab& data_vocab, const MeasureModel& measure) {
     return Expander{sweep, data_vocab, measure}.run();
 }
 

@@ -10,6 +10,9 @@
 
 namespace loglog {
 
+/// Number of tokens in the vocabulary of the data that a spec (not resolved) names, as resolve() wants it.
+using DataVocab = std::function<std::int64_t(const RunSpec&)>;
+
 /// What expand() has to know of a model: exact model FLOPs per trained token, and non-embedding parameters.
 struct ModelSize {
     double flops_per_token = 0;
@@ -25,8 +28,8 @@ struct Expansion {
 };
 
 /// Tokens are rounded to whole batches. Combinations that come out the same are merged, with a note; so is a budget
-/// too small for one batch. `data_vocab` as in resolve(). `measure` is called for isoflop and ladder only.
+/// too small for one batch. `measure` is called for isoflop and ladder only.
 /// Throws InputError listing every combination that is impossible.
-Expansion expand(const SweepSpec& sweep, std::int64_t data_vocab, const MeasureModel& measure);
+Expansion expand(const SweepSpec& sweep, const DataVocab& data_vocab, const MeasureModel& measure);
 
 }  // namespace loglog

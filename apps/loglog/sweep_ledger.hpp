@@ -1,0 +1,63 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "apps/loglog/progress_line.hpp"
+#include "db/registry/registry.hpp"
+#include "sweeps/plan/plan.hpp"
+#include "sweeps/scheduler/coordinator.hpp"
+
+namespace loglog {
+
+/// Keeps the registry and the person at the terminal informed of a sweep. The registry is written in few transactions,
+/// not one a run; while it cannot be written the sweep goes on, since the run folders hold everything.
+class SweepLedger final : public SweepObserver {
+  public:
+    /// What the registry holds of a run that starts.
+    using DescribeRun = std::function<RunRecord(const PlannedRun&)>;
+
+    /// `queue` is what is left of the plan.
+    SweepLedger(Registry registry, const Plan& plan, const std::vector<RunOrder>& queue, DescribeRun describe);
+
+    void on_started(const RunOrder& run, int worker) override;
+    void on_progress(const RunOrder& run, const RunProgress& progress) override;
+    void on_ended(const RunOrder& run, const RunReport& report) override;
+    void on_tick() override;
+
+    /// Writes what is still pending. Throws what the registry throws.
+    void finish();
+    const std::vector<RunRecord>& unsuccessful() const noexcept { return unsuccessful_; }
+
+  private:
+    struct Running {
+        RunProgress progress;
+        double predicted_seconds;
+    };
+
+    void write_pending();
+    void say(const std::string& line);
+    std::string progress_text() const;
+    const PlannedRun& planned(const std::string& id) const { return *by_id_.at(id); }
+
+    Registry registry_;
+    std::map<std::string, const PlannedRun*> by_id_;
+    std::map<std::string, Running> running_;
+    DescribeRun describe_;
+    std::map<std::string, RunRecord> pending_;
+    std::vector<RunRecord> unsuccessful_;
+    std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+    std::chrono::steady_clock::time_point next_write_ = started_;
+    std::string last_failure_;
+    ProgressLine line_;
+    bool terminal_;
+    int total_;
+    int done_;
+    double predicted_left_ = 0;  // seconds of one rank, of runs in the queue
+    double predicted_done_ = 0;  // by this process
+};
+
+}  // namespace loglog

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "apps/loglog/data_shelf.hpp"
+#include "apps/loglog/verbs.hpp"
+#include "sweeps/plan/plan.hpp"
+
+namespace loglog {
+
+struct SweepOptions {
+    std::string file;
+    std::vector<std::string> overrides;
+    std::string registry;
+    bool force = false;
+    bool json = false;
+    int ranks = 0;          ///< that a plan's prediction is for; 0: the cores of this machine
+    bool calibrate = true;  ///< measure this machine for the prediction
+    double stop_after = 0;  ///< seconds; 0: never
+};
+
+/// Whether a run's data set has to be there.
+enum class DataNeed { required, if_present };
+
+/// The sweep's plan, without prediction. Throws InputError when the plan cannot identify an exponent, unless
+/// options.force, which turns the reasons into warnings.
+Plan plan_of(const SweepOptions& options, DataShelf& shelf, DataNeed need);
+
+/// Predicts times from a short calibration on this machine, with `threads` a run.
+void predict_here(Plan& plan, int threads, int ranks);
+
+void print_plan(const SweepOptions& options);
+void run_sweep(const SweepOptions& options, Program& program);
+void print_status(const SweepOptions& options);
+void cancel_sweep(const SweepOptions& options);
+
+}  // namespace loglog

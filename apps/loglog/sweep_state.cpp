@@ -1,0 +1,63 @@
+#include "apps/loglog/sweep_state.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <optional>
+#include <span>
+
+#include "db/files/publish.hpp"
+#include "experiments/run/run_folder.hpp"
+
+namespace loglog {
+namespace {
+
+// Nothing for a run that has no folder, or one that cannot be read: training it will say what is wrong.
+std::optional<RunRecord> record_of(const std::filesystem::path& registry, const std::string& id) {
+    if (!run_folder_exists(registry, id)) { return std::nullopt; }
+    try {
+        return record_from_folder(run_folder(registry, id));
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "warning: {}\n", error.what());
+        return std::nullopt;
+    }
+}
+
+}  // namespace
+
+SweepState sweep_state(const Plan& plan, Registry& registry) {
+    SweepState state;
+    std::vector<RunRecord> stale;
+    for (const std::size_t i : longest_first(plan)) {
+        const PlannedRun& run = plan.runs[i];
+        std::optional<RunRecord> record = record_of(registry.folder(), run.id);
+        const RunState now = record ? record->state : RunState::planned;
+        switch (now) {
+            case RunState::ok:
+                ++state.ok;
+                break;
+            case RunState::diverged:
+                ++state.diverged;
+                break;
+            case RunState::running:
+                ++state.busy;
+                break;
+            default:
+                state.queue.push_back({run.id, plan.sweep, to_json(run.spec)});
+                break;
+        }
+        if (record && registry.find(run.id) != record) { stale.push_back(std::move(*record)); }
+    }
+    if (!stale.empty()) { registry.upsert(std::span<const RunRecord>{stale}); }
+    return state;
+}
+
+std::filesystem::path cancel_file(const std::filesystem::path& registry, const std::string& sweep) {
+    return registry / ("cancel-" + sweep);
+}
+
+void request_cancel(const std::filesystem::path& registry, const std::string& sweep) {
+    write_file(cancel_file(registry, sweep), "", Durability::process);
+}
+
+}  // namespace loglog

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "db/registry/registry.hpp"
+#include "sweeps/plan/plan.hpp"
+#include "sweeps/scheduler/messages.hpp"
+
+namespace loglog {
+
+/// What run folders say of a plan's runs.
+struct SweepState {
+    std::vector<RunOrder> queue;  ///< still to be trained, longest first: new, stopped, killed and failed ones
+    int ok = 0;
+    int diverged = 0;
+    int busy = 0;  ///< trained by another process now
+};
+
+/// Looks at every run's folder, and brings the registry up to date where a kill left it behind.
+SweepState sweep_state(const Plan& plan, Registry& registry);
+
+/// The file whose appearance asks a running sweep to stop.
+std::filesystem::path cancel_file(const std::filesystem::path& registry, const std::string& sweep);
+void request_cancel(const std::filesystem::path& registry, const std::string& sweep);
+
+}  // namespace loglog

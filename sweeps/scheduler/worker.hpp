@@ -1,0 +1,19 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+
+#include "sweeps/scheduler/channel.hpp"
+
+namespace loglog {
+
+/// Trains one run: calls `on_step` after every step and returns soon after `stop` was set, with a checkpoint. What it
+/// throws becomes a report of a failed run.
+using ExecuteRun = std::function<RunReport(
+    const RunOrder& order, const std::function<void(const RunProgress&)>& on_step, const std::atomic<bool>& stop)>;
+
+/// Asks the coordinator for runs and trains them, one after the other, until it is dismissed. `signalled` is set when
+/// this process is asked to stop.
+void work(WorkerChannel& channel, const ExecuteRun& execute, const std::atomic<bool>& signalled);
+
+}  // namespace loglog
