@@ -138,12 +138,12 @@ class Registry::Implementation {
     ~Implementation() {
         statements_.reset();
         if (access_ == Access::read) { return; }
-        // A file at rest needs no companions, and can be read from folders that are not writable. Fails, harmlessly,
-        // while others have it open.
+        // Removes the emptied journal; fails, harmlessly, while others are writing.
         try {
             database_->setBusyTimeout(0);
             database_->execAndGet("PRAGMA journal_mode = DELETE");
-        } catch (const SQLite::Exception&) {}
+            sync_to_disk(path_);
+        } catch (const std::exception&) {}
     }
 
     /// Runs `change(database)` in one transaction on the file that now has the registry's name.
@@ -261,7 +261,6 @@ class ReplacementLock {
         try {
             database_ = open_database(path, Access::write, std::chrono::seconds{2});
             with_database_errors(path, [&] {
-                // Fails while another connection is open: its write-ahead log would be taken for the new file's.
                 database_->execAndGet("PRAGMA journal_mode = DELETE");
                 database_->exec("BEGIN EXCLUSIVE");
                 if (schema_version(*database_, path) > registry_migrations().back().version) {

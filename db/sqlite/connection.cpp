@@ -5,10 +5,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <fstream>
 #include <string>
 #include <system_error>
 
-#include "db/files/file_system.hpp"
 #include "db/files/publish.hpp"
 #include "engine/base/error.hpp"
 
@@ -55,6 +55,21 @@ void set_up(SQLite::Database& database, std::chrono::milliseconds busy_timeout) 
     sqlite3_db_config(database.getHandle(), SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
 }
 
+std::unique_ptr<SQLite::Database> open_for_writing(const std::filesystem::path& path,
+                                                   std::chrono::milliseconds busy_timeout) {
+    auto database = std::make_unique<SQLite::Database>(path.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    set_up(*database, busy_timeout);
+    // A write-ahead log is not used: its shared memory corrupts the file on
+    // network file systems, and processes that open and close it at the same time are refused without waiting.
+    database->execAndGet("PRAGMA journal_mode = TRUNCATE");
+    // A commit waits for no disk: a kill of this process loses nothing, and after a crash of the machine the file can
+    // be made again from the run folders, which do wait.
+    database->exec("PRAGMA synchronous = OFF");
+    database->exec("PRAGMA foreign_keys = ON");
+    database->execAndGet("PRAGMA schema_version");
+    return database;
+}
+
 std::unique_ptr<SQLite::Database> open_for_reading(const std::filesystem::path& path,
                                                    std::chrono::milliseconds busy_timeout) {
     if (!std::filesystem::exists(path)) { throw InputError{path.string() + ": no such file"}; }
@@ -68,23 +83,15 @@ std::unique_ptr<SQLite::Database> open_for_reading(const std::filesystem::path& 
     try {
         return open("mode=ro");
     } catch (const SQLite::Exception& exception) {
-        // A file left in write-ahead mode cannot be read from a folder that is not writable, except as it stands.
-        const int code = exception.getErrorCode() & 0xff;
-        if (code != SQLITE_CANTOPEN && code != SQLITE_READONLY) { throw; }
+        // A kill within a commit left a change half made, which only a writer can take back.
+        if (exception.getExtendedErrorCode() == SQLITE_READONLY_ROLLBACK) {
+            open_for_writing(path, busy_timeout);
+            return open("mode=ro");
+        }
+        // A file that another program left in write-ahead mode, in a folder that is not writable: read it as it stands.
+        if ((exception.getErrorCode() & 0xff) != SQLITE_CANTOPEN) { throw; }
         return open("mode=ro&immutable=1");
     }
-}
-
-std::unique_ptr<SQLite::Database> open_for_writing(const std::filesystem::path& path,
-                                                   std::chrono::milliseconds busy_timeout) {
-    const bool network = file_system_of(path).network;
-    auto database = std::make_unique<SQLite::Database>(path.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
-    set_up(*database, busy_timeout);
-    database->execAndGet(network ? "PRAGMA journal_mode = TRUNCATE" : "PRAGMA journal_mode = WAL");
-    // Everything in the file can be made again from the run folders, so a commit need not wait for the disk.
-    database->exec("PRAGMA synchronous = NORMAL");
-    database->exec("PRAGMA foreign_keys = ON");
-    return database;
 }
 
 }  // namespace
@@ -132,12 +139,16 @@ void explain(const std::filesystem::path& path, const SQLite::Exception& excepti
 WriterNote::WriterNote(const std::filesystem::path& database) : path_{note_path(database)} {
     std::array<char, 256> host{};
     ::gethostname(host.data(), host.size() - 1);
-    write_file(path_, "process " + std::to_string(::getpid()) + " on " + host.data(), Durability::process);
+    text_ = "process " + std::to_string(::getpid()) + " on " + host.data();
+    // Only a courtesy to others, so that neither failing nor being overwritten by another writer matters.
+    std::ofstream{path_} << text_;
 }
 
 WriterNote::~WriterNote() {
+    std::string found;
+    std::getline(std::ifstream{path_}, found);
     std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
+    if (found == text_) { std::filesystem::remove(path_, ignored); }
 }
 
 }  // namespace loglog

@@ -28,9 +28,9 @@ std::string sqlite_version();
 
 /// Opens an SQLite file; Access::write creates it if need be.
 ///
-/// A writer on a local disk uses a write-ahead log; on a network file system, where such a log's shared memory corrupts
-/// the file, a truncated rollback journal. A reader never changes the file, and also reads from a folder it may not
-/// write to. Text in double quotes is a name, never a value. Throws as explain() does.
+/// Changes go through a rollback journal, which works on network file systems as well (a write-ahead log does not). A
+/// reader never changes what the file holds, and also reads from a folder it may not write to. Text in double quotes is
+/// a name, never a value. Throws as explain() does.
 std::unique_ptr<SQLite::Database> open_database(const std::filesystem::path& path, Access access,
                                                 std::chrono::milliseconds busy_timeout);
 
@@ -51,6 +51,7 @@ class WriterNote {
 
   private:
     std::filesystem::path path_;
+    std::string text_;
 };
 
 }  // namespace loglog

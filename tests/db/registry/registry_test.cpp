@@ -3,9 +3,13 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <limits>
 
 #include "db/files/publish.hpp"
@@ -167,14 +171,29 @@ TEST(Registry, LeavesNothingButTheFileBehind) {
     EXPECT_THAT(names, ElementsAre("registry.sqlite"));
 }
 
-TEST(Registry, ReadsWhileAnotherConnectionWrites) {
+TEST(Registry, ReadsWhileAnotherConnectionPreparesAChange) {
     const TemporaryFolder folder;
-    Registry writer = Registry::open(folder.path(), Access::write);
-    writer.upsert(sample_record(1));
+    Registry::open(folder.path(), Access::write).upsert(sample_record(1));
     SQLite::Database other{(folder / "registry.sqlite").string(), SQLite::OPEN_READWRITE};
     other.exec("BEGIN IMMEDIATE; UPDATE run SET width = 1");
 
-    EXPECT_EQ(Registry::open(folder.path(), Access::read, std::chrono::milliseconds{0}).select().size(), 1u);
+    EXPECT_THAT(Registry::open(folder.path(), Access::read, std::chrono::milliseconds{0}).select(),
+                ElementsAre(sample_record(1)));
+}
+
+TEST(Registry, IsReadAfterAKillWithinACommit) {
+    const TemporaryFolder folder;
+    Registry::open(folder.path(), Access::write).upsert(sample_record(1));
+    const pid_t child = ::fork();
+    if (child == 0) {
+        SQLite::Database other{(folder / "registry.sqlite").string(), SQLite::OPEN_READWRITE};
+        other.exec("PRAGMA cache_size = 1; BEGIN IMMEDIATE; UPDATE run SET spec = hex(zeroblob(200000))");
+        ::raise(SIGKILL);  // with changed pages spilled to the file and the journal beside it
+    }
+    ::waitpid(child, nullptr, 0);
+    ASSERT_TRUE(std::filesystem::exists(folder / "registry.sqlite-journal"));
+
+    EXPECT_THAT(Registry::open(folder.path(), Access::read).select(), ElementsAre(sample_record(1)));
 }
 
 TEST(Registry, RefusesANewerSchema) {
@@ -232,15 +251,38 @@ TEST(Registry, WritesToTheFileThatTookTheOldOnesPlace) {
         const TemporaryFolder elsewhere;
         Registry::open(elsewhere.path(), Access::write).upsert(sample_record(1));
         std::filesystem::copy_file(elsewhere / "registry.sqlite", folder / "registry.sqlite.partial");
-        for (const char* companion : {"registry.sqlite-wal", "registry.sqlite-shm"}) {
-            std::filesystem::remove(folder / companion);
-        }
         std::filesystem::rename(folder / "registry.sqlite.partial", folder / "registry.sqlite");
     }
 
     writer.upsert(sample_record(2));
 
     EXPECT_THAT(Registry::open(folder.path(), Access::read).select(), ElementsAre(sample_record(1), sample_record(2)));
+}
+
+TEST(Registry, TakesTurnsWithOtherProcessesThatOpenAndCloseIt) {
+    const TemporaryFolder folder;
+    constexpr int processes = 4;
+    constexpr int runs_each = 25;
+    for (int process = 0; process < processes; ++process) {
+        if (::fork() != 0) { continue; }
+        try {
+            for (int i = 0; i < runs_each; ++i) {
+                Registry::open(folder.path(), Access::write).upsert(sample_record(process * runs_each + i));
+                Registry::open(folder.path(), Access::read).find("run000");
+            }
+        } catch (const std::exception& error) {
+            std::fprintf(stderr, "process %d: %s\n", process, error.what());
+            ::_exit(1);
+        }
+        ::_exit(0);
+    }
+
+    for (int process = 0; process < processes; ++process) {
+        int status = 0;
+        ::wait(&status);
+        EXPECT_EQ(status, 0);
+    }
+    EXPECT_EQ(Registry::open(folder.path(), Access::read).select().size(), std::size_t{processes * runs_each});
 }
 
 /// The least time of several tries: a busy machine can only make a try slower.

@@ -81,11 +81,11 @@ TEST(Migrations, RefuseAnotherProgramsFile) {
     EXPECT_THROW(migrate(*database, folder / "a.sqlite", steps), InputError);
 }
 
-TEST(OpenDatabase, WritesALogAheadOnALocalDisk) {
+TEST(OpenDatabase, UsesNoWriteAheadLog) {
     const TemporaryFolder folder;
     const auto database = open_database(folder / "a.sqlite", Access::write, no_wait);
 
-    EXPECT_EQ(database->execAndGet("PRAGMA journal_mode").getString(), "wal");
+    EXPECT_EQ(database->execAndGet("PRAGMA journal_mode").getString(), "truncate");
 }
 
 TEST(OpenDatabase, ReadersCannotWrite) {

@@ -1,5 +1,6 @@
 #include "experiments/run/rebuild.hpp"
 
+#include <SQLiteCpp/SQLiteCpp.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -87,18 +88,27 @@ TEST(Rebuild, RefusesAFolderWithoutRunsAndTouchesNothing) {
     EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
-TEST(Rebuild, IsRefusedWhileTheRegistryIsWritten) {
+TEST(Rebuild, LosesNothingOfAWriterThatHasTheRegistryOpen) {
     const TemporaryFolder folder;
-    add_run(folder.path(), "a");
     Registry writer = Registry::open(folder.path(), Access::write);
+    writer.upsert(add_run(folder.path(), "a"));
+
+    rebuild_registry(folder.path());
     writer.upsert(add_run(folder.path(), "b"));
+
+    EXPECT_EQ(Registry::open(folder.path(), Access::read).select().size(), 2u);
+}
+
+TEST(Rebuild, WaitsForATransactionAndGivesUpIfItDoesNotEnd) {
+    const TemporaryFolder folder;
+    Registry::open(folder.path(), Access::write).upsert(add_run(folder.path(), "a"));
+    SQLite::Database locked{(folder / "registry.sqlite").string(), SQLite::OPEN_READWRITE};
+    locked.exec("BEGIN IMMEDIATE");
 
     try {
         rebuild_registry(folder.path());
         FAIL();
     } catch (const Error& error) { EXPECT_THAT(error.what(), HasSubstr("locked by another process")); }
-    writer.upsert(add_run(folder.path(), "c"));
-    EXPECT_EQ(writer.select().size(), 2u);
 }
 
 TEST(Refresh, LearnsFromTheFoldersHowRunsEnded) {

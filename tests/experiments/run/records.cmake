@@ -3,7 +3,7 @@ loglog_add_test(journal_test SOURCES ${here}/journal_test.cpp LINK loglog::run_r
 loglog_add_test(curves_test SOURCES ${here}/curves_test.cpp LINK loglog::run_records loglog::files)
 loglog_add_test(run_folder_test
   SOURCES ${here}/run_folder_test.cpp LINK loglog::run_records loglog::files nlohmann_json::nlohmann_json)
-loglog_add_test(rebuild_test SOURCES ${here}/rebuild_test.cpp LINK loglog::run_records loglog::files)
+loglog_add_test(rebuild_test SOURCES ${here}/rebuild_test.cpp LINK loglog::run_records loglog::files SQLiteCpp)
 
 # What h5py, an independent reader, sees in a curves.h5; made by the program write_sample_curves.
 add_executable(write_sample_curves ${here}/write_sample_curves.cpp)
