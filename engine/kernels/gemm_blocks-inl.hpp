@@ -53,6 +53,12 @@ void pack_shared(CpuContext& cpu, const Gemm<T>& gemm, T* to) {
     }
 }
 
+/// Rows a multiple of 4 KiB apart fall into one set of the first-level cache, which cannot hold a tile's.
+template <class T>
+bool copies_rows_of_a(const Gemm<T>& gemm) {
+    return gemm.form != GemmForm::tn && gemm.a.stride * sizeof(T) % 4096 == 0;
+}
+
 /// Where a tile's operand starts, and the distance to its next row (or, for a by columns, column).
 template <class T>
 struct Operand {
@@ -84,7 +90,7 @@ class Block {
         const Size depth = std::min(k, detail::gemm_depth);
         const bool is_split = k > depth;
         const Scratch scratch{
-            .a = copies_a() ? cpu.scratch_of<T>(tile_rows * row_pitch, slot_a) : nullptr,
+            .a = copies_rows_of_a(gemm_) ? cpu.scratch_of<T>(tile_rows * row_pitch, slot_a) : nullptr,
             .b = cpu.scratch_of<T>(panels_ * depth * tile_columns, slot_own_b),
             .tile = cpu.scratch_of<T>(Tile<T>::size, slot_tile),
             .partial = is_split ? cpu.scratch_of<T>(row_tiles_ * panels_ * Tile<T>::size, slot_sums) : nullptr};
@@ -107,9 +113,7 @@ class Block {
         T* partial;  // [row tiles][panels][tile], kept from one range of k to the next
     };
 
-    // Rows a multiple of 4 KiB apart would fall into one set of the first-level cache.
     static constexpr Size row_pitch = detail::gemm_depth + 16;
-    bool copies_a() const { return order == OrderOfA::rows && gemm_.a.stride * sizeof(T) % 4096 == 0; }
 
     Size first_column(Size j) const { return columns_.begin + j * tile_columns; }
     bool is_whole(Size j) const { return first_column(j) + tile_columns <= columns_.end; }
@@ -127,7 +131,7 @@ class Block {
         const auto& a = gemm_.a;
         if (order == OrderOfA::columns) { return {a.data + p.begin * a.stride + rows.begin, a.stride}; }
         const T* from = a.data + rows.begin * a.stride + p.begin;
-        if (!copies_a()) { return {from, a.stride}; }
+        if (!copies_rows_of_a(gemm_)) { return {from, a.stride}; }
         copy_rows(from, a.stride, rows.size(), p.size(), scratch.a, row_pitch);
         return {scratch.a, row_pitch};
     }
@@ -183,8 +187,10 @@ class Block {
 template <OrderOfA order, class T>
 void multiply_blocks(CpuContext& cpu, const Gemm<T>& gemm, const detail::GemmPlan& plan, const T* shared_b) {
     cpu.for_each(plan.row_blocks * plan.column_blocks, [&](std::size_t index) HWY_ATTR {
-        const std::size_t column = index / plan.row_blocks * plan.columns;
-        const auto rows = detail::even_piece(gemm.m(), plan.row_blocks, index % plan.row_blocks);
+        const std::size_t row_block = plan.rows_first ? index / plan.column_blocks : index % plan.row_blocks;
+        const std::size_t column_block = plan.rows_first ? index % plan.column_blocks : index / plan.row_blocks;
+        const auto rows = detail::even_piece(gemm.m(), plan.row_blocks, row_block);
+        const std::size_t column = column_block * plan.columns;
         const detail::IndexRange columns{column, std::min(gemm.n(), column + plan.columns)};
         Block<order, T>{gemm, plan.source_of_b, shared_b, rows, columns}.run(cpu);
     });
@@ -194,7 +200,8 @@ template <class T>
 void multiply(CpuContext& cpu, const Gemm<T>& gemm) {
     if (gemm.m() == 0 || gemm.n() == 0) { return; }
     constexpr std::size_t width = Tile<T>::columns;
-    const auto plan = detail::plan_gemm(gemm.form, gemm.m(), gemm.n(), gemm.k(), {Tile<T>::rows, width});
+    const detail::GemmTraits traits{gemm.form, gemm.m(), gemm.n(), gemm.k(), copies_rows_of_a(gemm)};
+    const auto plan = detail::plan_gemm(traits, {Tile<T>::rows, width});
     T* shared_b = nullptr;
     if (plan.source_of_b == detail::SourceOfB::shared_panels) {
         shared_b = cpu.scratch_of<T>((gemm.n() + width - 1) / width * width * gemm.k(), slot_shared_b);

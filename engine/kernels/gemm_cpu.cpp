@@ -6,7 +6,8 @@
 namespace loglog {
 namespace detail {
 
-GemmPlan plan_gemm(GemmForm form, std::size_t m, std::size_t n, std::size_t k, TileShape tile) {
+GemmPlan plan_gemm(const GemmTraits& gemm, TileShape tile) {
+    const auto [form, m, n, k, copies_a] = gemm;
     const auto pieces = [](std::size_t count, std::size_t size) { return (count + size - 1) / size; };
     constexpr std::size_t small_b = 65'536;               // elements that any second-level cache holds beside the rest
     constexpr std::size_t columns_in_cache = 128;         // with gemm_depth rows of b: 256 KiB of floats
@@ -22,18 +23,24 @@ GemmPlan plan_gemm(GemmForm form, std::size_t m, std::size_t n, std::size_t k, T
     } else {
         plan.source_of_b = is_small || m < rows_that_repay_packing ? SourceOfB::in_place : SourceOfB::own_panels;
     }
-    const std::size_t fewest_rows = is_small                                    ? 3 * tile.rows / 4
-                                    : plan.source_of_b == SourceOfB::own_panels ? rows_that_repay_packing
-                                                                                : rows_that_repay_reading;
-    plan.columns = pieces(std::min(n, is_small ? 2 * columns_in_cache : columns_in_cache), tile.columns) * tile.columns;
-    plan.column_blocks = pieces(n, plan.columns);
-    const std::size_t wanted = std::clamp<std::size_t>(m * n * k / worthwhile_products, 1, 16);
-    plan.row_blocks = std::min(pieces(wanted, plan.column_blocks), std::max<std::size_t>(1, m / fewest_rows));
-    if (k > gemm_depth) { plan.row_blocks = std::max(plan.row_blocks, pieces(m, rows_per_partial)); }
-    if (plan.row_blocks * plan.column_blocks < std::min<std::size_t>(wanted, 4)) {
-        plan.columns = pieces(n, 4 * tile.columns) * tile.columns;
+    const bool packs_its_own = plan.source_of_b == SourceOfB::own_panels;
+    const std::size_t fewest_rows = is_small        ? 3 * tile.rows / 4
+                                    : packs_its_own ? rows_that_repay_packing
+                                                    : rows_that_repay_reading;
+    const std::size_t wanted = std::clamp<std::size_t>(m * n * k / worthwhile_products, 1, packs_its_own ? 8 : 16);
+    const auto cut = [&](std::size_t columns) {
+        plan.columns = pieces(std::min(n, columns), tile.columns) * tile.columns;
         plan.column_blocks = pieces(n, plan.columns);
-    }
+        plan.row_blocks = std::min(pieces(wanted, plan.column_blocks), std::max<std::size_t>(1, m / fewest_rows));
+        if (k > gemm_depth) { plan.row_blocks = std::max(plan.row_blocks, pieces(m, rows_per_partial)); }
+        return plan.row_blocks * plan.column_blocks;
+    };
+    // Wide pieces where rows of a are read from afar or copied for each, but at least a few pieces to share out.
+    const bool is_wide = is_small || copies_a || form == GemmForm::tn;
+    if (is_wide && cut(2 * columns_in_cache) < std::min<std::size_t>(wanted, 4)) { cut(columns_in_cache); }
+    if (!is_wide) { cut(columns_in_cache); }
+    if (plan.row_blocks * plan.column_blocks == 1 && wanted > 1) { cut(pieces(n, 2)); }
+    plan.rows_first = m > n;
     return plan;
 }
 

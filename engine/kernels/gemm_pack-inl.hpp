@@ -17,6 +17,13 @@ namespace loglog::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
+/// The copies read many short runs far apart, which the processor does not foresee. They go to the second-level cache,
+/// since runs a multiple of 4 KiB apart would throw each other out of the first. Any address is harmless.
+template <class T>
+HWY_INLINE void prefetch_to_l2(const T* address) {
+    __builtin_prefetch(address, 0, 2);
+}
+
 #if HWY_TARGET != HWY_SCALAR
 
 /// Transposes the 4 x 4 squares inside the 128-bit blocks of four rows of floats.
@@ -39,7 +46,10 @@ HWY_INLINE void transpose_square(D d, const float* from, std::size_t from_stride
     using V = hn::Vec<D>;
     V row[lanes];
 #pragma GCC unroll 16
-    for (std::size_t i = 0; i < lanes; ++i) { row[i] = hn::LoadU(d, from + i * from_stride); }
+    for (std::size_t i = 0; i < lanes; ++i) {
+        prefetch_to_l2(from + i * from_stride + 6 * lanes);
+        row[i] = hn::LoadU(d, from + i * from_stride);
+    }
 #pragma GCC unroll 4
     for (std::size_t i = 0; i < lanes; i += 4) { transpose_in_blocks(d, row + i); }
     // Block b of row[4 g + j] now holds rows 4 g .. 4 g + 3 of column 4 b + j: transpose the blocks.
@@ -94,6 +104,8 @@ void pack_straight(const T* from, std::size_t stride, std::size_t width, std::si
     constexpr std::size_t lanes = hn::MaxLanes(d);
     if (width == panel) {
         for (std::size_t p = 0; p < depth; ++p) {
+            prefetch_to_l2(from + (p + 12) * stride);
+            prefetch_to_l2(from + (p + 12) * stride + panel / 2);
 #pragma GCC unroll 2
             for (std::size_t j = 0; j < panel; j += lanes) {
                 hn::StoreU(hn::LoadU(d, from + p * stride + j), d, to + p * panel + j);
@@ -116,7 +128,10 @@ void copy_rows(const T* from, std::size_t stride, std::size_t rows, std::size_t 
         const T* source = from + i * stride;
         T* target = to + i * pitch;
         std::size_t p = 0;
-        for (; p + lanes <= depth; p += lanes) { hn::StoreU(hn::LoadU(d, source + p), d, target + p); }
+        for (; p + lanes <= depth; p += lanes) {
+            prefetch_to_l2(source + p + 2 * stride);
+            hn::StoreU(hn::LoadU(d, source + p), d, target + p);
+        }
         for (; p < depth; ++p) { target[p] = source[p]; }
     }
 }

@@ -22,6 +22,7 @@ struct GemmPlan {
     std::size_t columns = 0;        ///< of one piece of the output, a multiple of the tile's
     std::size_t column_blocks = 0;  ///< pieces of that many columns; the last may be narrower
     SourceOfB source_of_b = SourceOfB::in_place;
+    bool rows_first = false;  ///< neighbouring pieces share rows of a, rather than columns of b
 };
 
 struct TileShape {
@@ -29,7 +30,16 @@ struct TileShape {
     std::size_t columns;
 };
 
-GemmPlan plan_gemm(GemmForm form, std::size_t m, std::size_t n, std::size_t k, TileShape tile);
+/// What a product asks of a plan.
+struct GemmTraits {
+    GemmForm form;
+    std::size_t m;
+    std::size_t n;
+    std::size_t k;
+    bool copies_a;  ///< tiles copy their rows of a, once for each piece of the columns
+};
+
+GemmPlan plan_gemm(const GemmTraits& gemm, TileShape tile);
 
 struct IndexRange {
     std::size_t begin;
