@@ -17,34 +17,25 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-/// The highest rate of up to `trials` trials, fewer once `budget` seconds are over: `body(thread)` runs on all threads
-/// at once and returns the units it did.
+/// Units per second of `threads` threads that all run `body(thread)`, which returns the units it did, over and over for
+/// `seconds`, at least three times: the sum of each thread's best trial. No thread waits for another between trials, so
+/// that one which other work pushes off its core spoils only its own trial.
 template <class Body>
-double best_rate(int threads, int trials, double budget, Body body) {
-    double best = 0;
-    double units = 0;
-    bool is_enough = false;
-    const auto begin = Clock::now();
-    Clock::time_point start;
-#pragma omp parallel num_threads(threads)
-    for (int trial = 0; trial < trials && !is_enough; ++trial) {
+double best_rate(int threads, double seconds, Body body) {
+    double sum = 0;
+#pragma omp parallel num_threads(threads) reduction(+ : sum)
+    {
+        double best = 0;
 #pragma omp barrier
-#pragma omp single
-        {
-            units = 0;
-            start = Clock::now();
+        const auto begin = Clock::now();
+        for (int trial = 0; trial < 3 || seconds_since(begin) < seconds; ++trial) {
+            const auto start = Clock::now();
+            const double done = body(omp_get_thread_num());
+            best = std::max(best, done / seconds_since(start));
         }
-        const double done = body(omp_get_thread_num());
-#pragma omp critical(loglog_measure_units)
-        units += done;
-#pragma omp barrier
-#pragma omp single
-        {
-            best = std::max(best, units / seconds_since(start));
-            is_enough = seconds_since(begin) > budget;
-        }
+        sum += best;
     }
-    return best;
+    return sum;
 }
 
 std::size_t cache_bytes(int name, std::size_t otherwise) {
@@ -67,7 +58,7 @@ double triad_rate(int threads, std::size_t bytes, double trial_seconds) {
     constexpr double slowest_rate = 8e9;  // decides how often small arrays are gone through in one trial
     const double moved = 3.0 * sizeof(float) * static_cast<double>(count);
     const int rounds = std::max(1, static_cast<int>(trial_seconds * slowest_rate / moved));
-    return best_rate(threads, 8, 1.0, [&](int thread) {
+    return best_rate(threads, 10 * trial_seconds, [&](int thread) {
         auto& mine = arrays[static_cast<std::size_t>(thread)];
         for (int round = 0; round < rounds; ++round) {
             detail::triad(mine.a.data(), mine.b.data(), mine.c.data(), 0.5f, count);
@@ -86,12 +77,11 @@ double measured_fma_peak(int threads) {
             [&, steps](int thread) { return detail::fma_rounds(steps, sinks[static_cast<std::size_t>(thread) * 64]); };
     };
     constexpr std::size_t probe = 20'000;
-    constexpr double trial_seconds = 1e-3;
-    constexpr double budget = 0.04;
+    constexpr double trial_seconds = 5e-4;
     float sink = 0;
     const double flops_per_step = detail::fma_rounds(1, sink);
-    const double steps = trial_seconds * best_rate(1, 4, budget, rounds(probe)) / flops_per_step;
-    return best_rate(threads, 24, budget, rounds(static_cast<std::size_t>(std::max(1.0, steps))));
+    const double steps = trial_seconds * best_rate(1, 0.002, rounds(probe)) / flops_per_step;
+    return best_rate(threads, 0.025, rounds(static_cast<std::size_t>(std::max(1.0, steps))));
 }
 
 Ceilings measure_ceilings(int threads) {

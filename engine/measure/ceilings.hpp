@@ -3,8 +3,8 @@
 namespace loglog {
 
 /// Single-precision FLOP/s (2 per fused multiply-add) that `threads` threads reach together, with operands in registers
-/// and the widest instructions this machine has. The best of many trials of about a millisecond each, so that other
-/// work on the machine hardly shows; takes about 30 ms.
+/// and the widest instructions this machine has. The sum of each thread's best of many short trials, so that other work
+/// on the machine hardly shows; takes about 30 ms.
 double measured_fma_peak(int threads);
 
 /// What this machine's memory delivers to a[i] = b[i] + s c[i], in bytes per second, counting the three arrays once
