@@ -28,6 +28,7 @@ struct RunsOptions {
     std::string columns;
     std::string format = "table";
     bool json = false;
+    std::string id;
     std::vector<std::string> ids;
     std::string out;
     bool curves = false;
@@ -144,7 +145,7 @@ Json history_of(const std::filesystem::path& folder) {
 
 void show_run(const RunsOptions& options) {
     const Registry registry = open_current(options.folder());
-    const RunRecord run = find_one(registry, options.ids.at(0));
+    const RunRecord run = find_one(registry, options.id);
     const auto folder = run_folder(options.folder(), run.id);
     Json object = Json::parse(to_json(run));
     object["path"] = std::filesystem::absolute(folder).string();
@@ -223,7 +224,7 @@ void export_runs(const RunsOptions& options) {
 
 void tag_run(const RunsOptions& options) {
     const std::string folder = options.folder();
-    const RunRecord run = find_one(open_current(folder), options.ids.at(0));
+    const RunRecord run = find_one(open_current(folder), options.id);
     std::vector<std::string> tags = run.tags;
     for (const std::string& tag : options.tags) {
         if (options.remove) {
@@ -306,7 +307,7 @@ void add_runs_verb(CLI::App& app, Program& program) {
     list->add_option("--format", options->format, "table, json or csv (default: table)");
 
     auto* show = add("show", "Print everything known of a run", show_run);
-    show->add_option("run", options->ids, "Id or name of the run, or the start of one")->required()->expected(1);
+    show->add_option("run", options->id, "Id or name of the run, or the start of one")->required();
 
     auto* compare = add("compare", "Print what differs between runs", compare_runs);
     compare->add_option("runs", options->ids, "Ids or names, or starts of them")->required();
@@ -319,7 +320,7 @@ void add_runs_verb(CLI::App& app, Program& program) {
     exported->add_flag("--curves", options->curves, "Every step and evaluation, unsampled");
 
     auto* tag = add("tag", "Add tags to a run, or remove them", tag_run);
-    tag->add_option("run", options->ids, "Id or name of the run, or the start of one")->required()->expected(1);
+    tag->add_option("run", options->id, "Id or name of the run, or the start of one")->required();
     tag->add_option("tags", options->tags, "Tags")->required();
     tag->add_flag("--remove", options->remove, "Remove the tags instead");
 
