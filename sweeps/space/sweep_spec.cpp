@@ -20,9 +20,11 @@ std::string to_string(SweepKind kind) {
 SweepSpec parse_sweep_spec(std::string_view text, const std::string& source,
                            const std::vector<std::string>& overrides) {
     std::vector<SpecProblem> problems;
-    detail::SweepReader reader{problems};
-    for (const Assignment& assignment : read_toml(text, source, problems)) { reader.read(assignment); }
+    const std::vector<Assignment> assignments = read_toml(text, source, problems);
     throw_if_any(problems);  // after a syntax error nothing else is worth reading
+
+    detail::SweepReader reader{problems};
+    for (const Assignment& assignment : assignments) { reader.read(assignment); }
     for (const std::string& override : overrides) {
         for (const Assignment& assignment : read_override(override, problems)) { reader.read(assignment); }
     }
