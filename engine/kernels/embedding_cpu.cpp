@@ -21,7 +21,8 @@ void embedding_forward_tokens(const EmbeddingForward<T>& k, std::size_t begin, s
         const auto id = static_cast<std::size_t>(k.tokens[token]);
         LOGLOG_ASSERT(id < k.token_table.size() / k.width);
         const T* row = k.token_table.data() + id * k.width;
-        const T* position = k.position_table.data() + (k.first_position + token % k.time) * k.width;
+        const T* position =
+            positioned ? k.position_table.data() + (k.first_position + token % k.time) * k.width : nullptr;
         T* y = k.y.data() + token * k.width;
         for (std::size_t i = 0; i < k.width; i += hn::Lanes(d)) {
             const std::size_t count = k.width - i;
@@ -41,7 +42,7 @@ void embedding_backward_columns(const EmbeddingBackward<T>& k, std::size_t begin
     for (std::size_t token = 0; token < k.tokens.size(); ++token) {
         const T* dy = k.dy.data() + token * k.width;
         T* row = k.d_token_table.data() + static_cast<std::size_t>(k.tokens[token]) * k.width;
-        T* position = k.d_position_table.data() + token % k.time * k.width;
+        T* position = positioned ? k.d_position_table.data() + token % k.time * k.width : nullptr;
         for (std::size_t i = begin; i < end; i += hn::Lanes(d)) {
             const std::size_t count = end - i;
             const auto gradient = load_first(d, dy + i, count);
