@@ -170,6 +170,7 @@ class Block {
                     to.addend_stride = to.stride;
                 }
             }
+            if (is_last) { prefetch_region(gemm_, region); }
             multiply(p.size(), a.data, a.step, b.data, b.step, to);
             if (is_last && !writes_c) { finish_region(gemm_, region, scratch.tile, tile_columns); }
         }

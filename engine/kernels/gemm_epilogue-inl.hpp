@@ -129,6 +129,26 @@ HWY_NOINLINE void finish_region(const Gemm<T>& gemm, const Region& region, const
     }
 }
 
+/// Starts fetching one region of a matrix; `access` is 0 to read it, 1 to write it.
+template <int access, class View>
+HWY_INLINE void prefetch_rows(const View& view, const Region& region) {
+    constexpr std::size_t line = 64 / sizeof(*view.data);
+    const auto* row = view.data + region.row * view.stride + region.column;
+    for (std::size_t i = 0; i < region.rows; ++i, row += view.stride) {
+        __builtin_prefetch(row, access);
+        for (std::size_t j = line; j < region.columns; j += line) { __builtin_prefetch(row + j, access); }
+    }
+}
+
+/// Starts fetching all that finishing a region reads and writes, so that it arrives during the multiplication.
+template <class T>
+HWY_INLINE void prefetch_region(const Gemm<T>& gemm, const Region& region) {
+    prefetch_rows<1>(gemm.c, region);
+    if (gemm.gate) { prefetch_rows<0>(gemm.gate, region); }
+    if (gemm.residual) { prefetch_rows<0>(gemm.residual, region); }
+    if (gemm.pre_activation) { prefetch_rows<1>(gemm.pre_activation, region); }
+}
+
 /// Whether the output is alpha * sum (+ c) and nothing else.
 template <class T>
 bool is_plain(const Gemm<T>& gemm) {
