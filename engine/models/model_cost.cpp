@@ -53,9 +53,7 @@ ModelCost count_cost(const DecoderConfig& config, std::int64_t sequences, std::i
 }
 
 std::int64_t choose_micro_batch(const DecoderConfig& config, std::int64_t batch_sequences) {
-    // Narrow layers want their activations in the second-level cache, wide ones enough rows for every pass over their
-    // weights: 512 rows up to width 64, 1024 up to 256, 2048 beyond.
-    const std::int64_t target_rows = config.width <= 64 ? 512 : config.width <= 256 ? 1024 : 2048;
+    constexpr std::int64_t target_rows = 512;
     const auto most =
         std::clamp<std::int64_t>(target_rows / config.context, 1, std::max<std::int64_t>(batch_sequences, 1));
     for (auto sequences = most; sequences > 1; --sequences) {

@@ -36,9 +36,10 @@ struct ModelCost {
 ModelCost count_cost(const DecoderConfig& config, std::int64_t sequences = 1, std::int64_t time = 0,
                      DType dtype = DType::float32);
 
-/// Sequences per forward and backward pass when the user gives none: the largest divisor of `batch_sequences` whose
-/// tokens are at most a target that depends on the width alone, so that activations stay in cache while weights are
-/// still read for enough rows at once; at least 1.
+/// Sequences per forward and backward pass when the user gives none: the largest divisor of `batch_sequences` that
+/// makes at most 512 token rows, and at least 1. At widths from 64 to 512 that many rows are as fast as any other
+/// number (the activations of narrow models stay in cache, weights are still read for enough rows at once) and need the
+/// least memory.
 std::int64_t choose_micro_batch(const DecoderConfig& config, std::int64_t batch_sequences);
 
 }  // namespace loglog

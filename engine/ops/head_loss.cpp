@@ -81,9 +81,10 @@ void run_blocks(Tape& tape, const Tensor& h, const Tensor& weight, std::span<con
 }  // namespace
 
 std::int64_t head_block_rows(std::int64_t vocab, std::size_t value_bytes) noexcept {
-    constexpr std::int64_t block_bytes = std::int64_t{1} << 20;  // about a core's share of the cache
+    // Small enough for a last-level cache; fewer rows than 64 would read the table too often for the work on it.
+    constexpr std::int64_t block_bytes = std::int64_t{4} << 20;
     const auto rows = block_bytes / (vocab * static_cast<std::int64_t>(value_bytes));
-    return std::clamp<std::int64_t>(rows / 32 * 32, 32, 1024);
+    return std::clamp<std::int64_t>(rows / 64 * 64, 64, 1024);
 }
 
 HeadLoss head_loss(Tape& tape, const Tensor& h, const Tensor& weight, std::span<const std::int32_t> targets,

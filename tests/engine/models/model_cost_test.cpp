@@ -108,7 +108,7 @@ TEST(ChooseMicroBatch, DividesTheBatchAndShrinksWithTheContext) {
             const auto chosen = choose_micro_batch(config, batch);
 
             EXPECT_EQ(batch % chosen, 0) << context << " " << batch;
-            EXPECT_TRUE(chosen == 1 || chosen * context <= 2048) << context << " " << batch;
+            EXPECT_TRUE(chosen == 1 || chosen * context <= 512) << context << " " << batch;
         }
     }
 }
