@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <numbers>
 
 #include "engine/kernels/attention.hpp"
 #include "engine/kernels/attention_workspace.hpp"
 #include "engine/kernels/dropout_numbers.hpp"
-#include "engine/kernels/pieces.hpp"
+
+#include "engine/kernels/attention_backward_piece.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels/attention_backward_cpu.cpp"
@@ -175,7 +177,8 @@ void fill_kept(const AttentionBackwardWorkspace<T>& w, const AttentionDropout& d
 
 // dv += p^T d_out, dk += d_score^T q, dq += d_score k
 template <class T>
-void add_products(const AttentionBackwardWorkspace<T>& w, std::size_t dim, const BackwardTile& tile) {
+void add_products(const AttentionBackwardWorkspace<T>& w, std::size_t dim, const BackwardTile& tile,
+                  AttentionGradients gradients) {
     RowProduct<T> to_keys{.left = w.probabilities,
                           .right = w.d_out + tile.query * dim,
                           .result = w.dv + tile.key * dim,
@@ -192,31 +195,35 @@ void add_products(const AttentionBackwardWorkspace<T>& w, std::size_t dim, const
         to_keys.lead = 0;
         to_queries.reach = 0;
     }
-    row_product<Onto::itself>(to_keys, 1, attention_tile);
-    to_keys.left = w.d_scores;
-    to_keys.right = w.queries + tile.query * dim;
-    to_keys.result = w.dk + tile.key * dim;
-    row_product<Onto::itself>(to_keys, 1, attention_tile);
-    row_product<Onto::itself>(to_queries, attention_tile, 1);
+    if (gradients != AttentionGradients::queries) {
+        row_product<Onto::itself>(to_keys, 1, attention_tile);
+        to_keys.left = w.d_scores;
+        to_keys.right = w.queries + tile.query * dim;
+        to_keys.result = w.dk + tile.key * dim;
+        row_product<Onto::itself>(to_keys, 1, attention_tile);
+    }
+    if (gradients != AttentionGradients::keys) { row_product<Onto::itself>(to_queries, attention_tile, 1); }
 }
 
 template <class T>
-void pack_head(const AttentionBackward<T>& k, const AttentionBackwardWorkspace<T>& w, std::size_t sequence,
-               std::size_t head) {
+void pack_head(const AttentionBackward<T>& k, const AttentionBackwardWorkspace<T>& w,
+               const AttentionBackwardPiece& piece, std::size_t head) {
     const hn::ScalableTag<T> d;
     const auto& s = k.sizes;
     const std::size_t dim = padded_dim(s.head_dim);
-    const std::size_t first_row = sequence * s.time;
+    const std::size_t first = piece.first_query;
+    const std::size_t rows = piece.end_query - first;
+    const std::size_t first_row = piece.sequence * s.time;
     const std::size_t at = head * s.head_dim;
-    pack_rows(k.q.data + first_row * k.q.token_stride + at, k.q.token_stride, s.time, s.head_dim,
-              k.scale * std::numbers::log2e_v<T>, w.queries);
-    pack_rows(k.d_out.data + first_row * k.d_out.token_stride + at, k.d_out.token_stride, s.time, s.head_dim, T{1},
-              w.d_out);
-    std::fill_n(w.dq, padded_time(s.time) * dim, T{0});
+    pack_rows(k.q.data + (first_row + first) * k.q.token_stride + at, k.q.token_stride, rows, s.head_dim,
+              k.scale * std::numbers::log2e_v<T>, w.queries + first * dim);
+    pack_rows(k.d_out.data + (first_row + first) * k.d_out.token_stride + at, k.d_out.token_stride, rows, s.head_dim,
+              T{1}, w.d_out + first * dim);
+    std::fill_n(w.dq + first * dim, padded_time(rows) * dim, T{0});
     std::fill(w.lse + s.time, w.lse + padded_time(s.time), T{0});
     std::fill(w.delta + s.time, w.delta + padded_time(s.time), T{0});
-    const T* lse = k.lse.data() + (sequence * s.heads + head) * s.time;
-    for (std::size_t i = 0; i < s.time; ++i) {
+    const T* lse = k.lse.data() + (piece.sequence * s.heads + head) * s.time;
+    for (std::size_t i = first; i < piece.end_query; ++i) {
         w.lse[i] = lse[i] * std::numbers::log2e_v<T>;
         const T* out = k.out.data + (first_row + i) * k.out.token_stride + at;
         auto sum = hn::Zero(d);
@@ -225,6 +232,23 @@ void pack_head(const AttentionBackward<T>& k, const AttentionBackwardWorkspace<T
         }
         w.delta[i] = lane_sum(d, sum);
     }
+}
+
+template <class T>
+void pack_keys(const AttentionBackward<T>& k, const AttentionBackwardWorkspace<T>& w,
+               const AttentionBackwardPiece& piece) {
+    const auto& s = k.sizes;
+    const std::size_t dim = padded_dim(s.head_dim);
+    const std::size_t first = piece.first_key;
+    const std::size_t rows = piece.end_key - first;
+    const std::size_t row = piece.sequence * s.time + first;
+    const T* keys = k.k.data + row * k.k.token_stride + piece.kv_head * s.head_dim;
+    const T* values = k.v.data + row * k.v.token_stride + piece.kv_head * s.head_dim;
+    pack_panels(keys, k.k.token_stride, rows, s.head_dim, w.keys + first * s.head_dim);
+    pack_panels(values, k.v.token_stride, rows, s.head_dim, w.values + first * s.head_dim);
+    pack_rows(keys, k.k.token_stride, rows, s.head_dim, T{1}, w.key_rows + first * dim);
+    std::fill_n(w.dk + first * dim, padded_time(rows) * dim, T{0});
+    std::fill_n(w.dv + first * dim, padded_time(rows) * dim, T{0});
 }
 
 template <class T>
@@ -239,61 +263,57 @@ void unpack_rows(const T* from, std::size_t rows, std::size_t head_dim, T scale,
     }
 }
 
-// One query head's part of everything: its dq, and what it adds to its key/value head's dk and dv.
+// One query head's part of the piece: its dq, and what it adds to its key/value head's dk and dv. Whatever the piece,
+// a query meets its keys in order and a key its queries, so that the bits do not depend on the pieces.
 template <class T>
-void backward_head(const AttentionBackward<T>& k, const AttentionBackwardWorkspace<T>& w, std::size_t sequence,
-                   std::size_t head) {
+void backward_head(const AttentionBackward<T>& k, const AttentionBackwardWorkspace<T>& w,
+                   const AttentionBackwardPiece& piece, std::size_t head) {
     const auto& s = k.sizes;
     const bool dropping = k.dropout.probability > 0;
     const DropoutNumbers numbers = dropout_numbers(k.dropout, head);
-    pack_head(k, w, sequence, head);
-    for (std::size_t key = 0; key < s.time; key += attention_tile) {
-        for (std::size_t query = key; query < s.time; query += attention_query_block) {
-            const BackwardTile tile{query, key, std::min(attention_query_block, s.time - query),
-                                    std::min(attention_tile, s.time - key), query == key};
-            if (dropping) { fill_kept(w, k.dropout, numbers, sequence, tile); }
+    const std::size_t dim = padded_dim(s.head_dim);
+    pack_head(k, w, piece, head);
+    for (std::size_t key = piece.first_key; key < piece.end_key; key += attention_tile) {
+        for (std::size_t query = std::max(key, piece.first_query); query < piece.end_query;
+             query += attention_query_block) {
+            const BackwardTile tile{query, key, std::min(attention_query_block, piece.end_query - query),
+                                    std::min(attention_tile, piece.end_key - key), query == key};
+            if (dropping) { fill_kept(w, k.dropout, numbers, piece.sequence, tile); }
             score_tile(w, s, tile, dropping);
-            add_products(w, padded_dim(s.head_dim), tile);
+            add_products(w, dim, tile, piece.gradients);
         }
     }
-    unpack_rows(w.dq, s.time, s.head_dim, k.scale,
-                k.dq.data + sequence * s.time * k.dq.token_stride + head * s.head_dim, k.dq.token_stride);
+    if (piece.gradients != AttentionGradients::keys) {
+        const std::size_t row = piece.sequence * s.time + piece.first_query;
+        unpack_rows(w.dq + piece.first_query * dim, piece.end_query - piece.first_query, s.head_dim, k.scale,
+                    k.dq.data + row * k.dq.token_stride + head * s.head_dim, k.dq.token_stride);
+    }
 }
 
-// One key/value head of one sequence, with its query heads in order.
 template <class T>
-void backward_group(const AttentionBackward<T>& k, T* scratch, std::size_t sequence, std::size_t kv_head) {
+void backward_piece(const AttentionBackward<T>& k, T* scratch, const AttentionBackwardPiece& piece) {
     const auto& s = k.sizes;
     Carver<T> carver{scratch};
     const AttentionBackwardWorkspace<T> w{carver, s};
-    const std::size_t dim = padded_dim(s.head_dim);
-    const std::size_t at = kv_head * s.head_dim;
-    const std::size_t first_row = sequence * s.time;
-    const T* keys = k.k.data + first_row * k.k.token_stride + at;
-    const T* values = k.v.data + first_row * k.v.token_stride + at;
-    pack_panels(keys, k.k.token_stride, s.time, s.head_dim, w.keys);
-    pack_panels(values, k.v.token_stride, s.time, s.head_dim, w.values);
-    pack_rows(keys, k.k.token_stride, s.time, s.head_dim, T{1}, w.key_rows);
-    std::fill_n(w.dk, padded_time(s.time) * dim, T{0});
-    std::fill_n(w.dv, padded_time(s.time) * dim, T{0});
+    pack_keys(k, w, piece);
     const std::size_t group = s.heads / s.kv_heads;
-    for (std::size_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
-        backward_head(k, w, sequence, head);
+    for (std::size_t head = piece.kv_head * group; head < (piece.kv_head + 1) * group; ++head) {
+        backward_head(k, w, piece, head);
     }
-    // The packed queries carry scale * log2(e); dk needs the scale alone.
-    unpack_rows(w.dk, s.time, s.head_dim, std::numbers::ln2_v<T>, k.dk.data + first_row * k.dk.token_stride + at,
-                k.dk.token_stride);
-    unpack_rows(w.dv, s.time, s.head_dim, T{1}, k.dv.data + first_row * k.dv.token_stride + at, k.dv.token_stride);
+    if (piece.gradients != AttentionGradients::queries) {
+        const std::size_t dim = padded_dim(s.head_dim);
+        const std::size_t rows = piece.end_key - piece.first_key;
+        const std::size_t row = piece.sequence * s.time + piece.first_key;
+        const std::size_t at = piece.kv_head * s.head_dim;
+        // The packed queries carry scale * log2(e); dk needs the scale alone.
+        unpack_rows(w.dk + piece.first_key * dim, rows, s.head_dim, std::numbers::ln2_v<T>,
+                    k.dk.data + row * k.dk.token_stride + at, k.dk.token_stride);
+        unpack_rows(w.dv + piece.first_key * dim, rows, s.head_dim, T{1}, k.dv.data + row * k.dv.token_stride + at,
+                    k.dv.token_stride);
+    }
 }
 
-template <class T>
-void backward_piece(const AttentionBackward<T>& k, T* scratch, std::size_t begin, std::size_t end) {
-    for (std::size_t piece = begin; piece < end; ++piece) {
-        backward_group(k, scratch, piece / k.sizes.kv_heads, piece % k.sizes.kv_heads);
-    }
-}
-
-ChunkPieces<AttentionBackward> attention_backward() { return {backward_piece<float>, backward_piece<double>}; }
+AttentionBackwardPieces attention_backward() { return {backward_piece<float>, backward_piece<double>}; }
 
 }  // namespace loglog::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -303,12 +323,50 @@ namespace loglog {
 
 HWY_EXPORT(attention_backward);
 
+namespace {
+
+/// How one head's backward pass is cut: not at all, or into chunks of keys (for dk and dv) and of queries (for dq),
+/// which computes the scores twice, 7 products instead of 5, but keeps more threads busy.
+std::size_t chunks_per_head(const AttentionSizes& s, int threads) {
+    const std::size_t chunks = (s.time + attention_query_chunk - 1) / attention_query_chunk;
+    const std::size_t heads = s.batch * s.kv_heads;
+    const auto workers = static_cast<std::size_t>(threads);
+    const std::size_t rounds = (heads + workers - 1) / workers;
+    return chunks > 1 && 7 * heads < 5 * rounds * workers ? chunks : 1;
+}
+
+/// Pieces of one chunk come in the order of their work, the largest first: those of dk for the first keys, which most
+/// queries see, beside those of dq for the last queries, which see most keys.
+AttentionBackwardPiece backward_piece_at(const AttentionSizes& s, std::size_t chunks, std::size_t index) {
+    const std::size_t heads = s.batch * s.kv_heads;
+    const std::size_t head = index % heads;
+    AttentionBackwardPiece piece{head / s.kv_heads, head % s.kv_heads, 0, s.time, 0, s.time, AttentionGradients::all};
+    if (chunks == 1) { return piece; }
+    const std::size_t rank = index / heads / 2;
+    if (index / heads % 2 == 0) {
+        piece.gradients = AttentionGradients::keys;
+        piece.first_key = rank * attention_query_chunk;
+        piece.end_key = std::min(s.time, piece.first_key + attention_query_chunk);
+        piece.first_query = piece.first_key;
+    } else {
+        piece.gradients = AttentionGradients::queries;
+        piece.first_query = (chunks - 1 - rank) * attention_query_chunk;
+        piece.end_query = std::min(s.time, piece.first_query + attention_query_chunk);
+        piece.end_key = piece.end_query;
+    }
+    return piece;
+}
+
+}  // namespace
+
 template <class T>
 void run(CpuContext& cpu, const AttentionBackward<T>& k) {
-    const auto piece = HWY_DYNAMIC_DISPATCH(attention_backward)();
+    const auto pieces = HWY_DYNAMIC_DISPATCH(attention_backward)();
     const std::size_t scratch = workspace_size<AttentionBackwardWorkspace<T>, T>(k.sizes);
-    cpu.for_each(k.sizes.batch * k.sizes.kv_heads,
-                 [&](std::size_t index) { piece(k, cpu.scratch_of<T>(scratch), index, index + 1); });
+    const std::size_t chunks = chunks_per_head(k.sizes, cpu.threads());
+    cpu.for_each(k.sizes.batch * k.sizes.kv_heads * (chunks == 1 ? 1 : 2 * chunks), [&](std::size_t index) {
+        pieces(k, cpu.scratch_of<T>(scratch), backward_piece_at(k.sizes, chunks, index));
+    });
 }
 
 template void run(CpuContext&, const AttentionBackward<float>&);

@@ -92,6 +92,23 @@ TEST(Attention, IsBitwiseEqualForAnyNumberOfThreads) {
     EXPECT_EQ(one.d_qkv, three.d_qkv);
 }
 
+TEST(Attention, IsBitwiseEqualWhenFewLongHeadsAreCutForMoreThreads) {
+    for (const float probability : {0.0f, 0.1f}) {
+        const AttentionSizes sizes{1, 1000, 2, 1, 20};
+        AttentionCase<float> one{sizes}, four{sizes};
+        one.dropout.probability = four.dropout.probability = probability;
+        CpuContext cpu1{1}, cpu4{4};
+
+        run(cpu1, one.forward());
+        run(cpu1, one.backward());
+        run(cpu4, four.forward());
+        run(cpu4, four.backward());
+
+        EXPECT_EQ(one.out, four.out);
+        EXPECT_EQ(one.d_qkv, four.d_qkv);
+    }
+}
+
 TEST(Attention, KeepsLargeScoresFinite) {
     AttentionCase<float> c{{1, 130, 1, 1, 64}};
     for (float& x : c.qkv) { x *= 40; }
