@@ -132,6 +132,23 @@ std::string value_as_text(const std::string& column, const Value& value) {
     return fmt::format("{:.4g}", number);
 }
 
+Table without_empty_columns(const Table& table) {
+    const auto is_empty = [](const Value& value) {
+        const auto* text = std::get_if<std::string>(&value);
+        return std::holds_alternative<std::monostate>(value) || (text != nullptr && text->empty());
+    };
+    Table kept;
+    kept.rows.resize(table.rows.size());
+    for (std::size_t i = 0; i < table.columns.size(); ++i) {
+        if (std::all_of(table.rows.begin(), table.rows.end(), [&](const auto& row) { return is_empty(row[i]); })) {
+            continue;
+        }
+        kept.columns.push_back(table.columns[i]);
+        for (std::size_t r = 0; r < table.rows.size(); ++r) { kept.rows[r].push_back(table.rows[r][i]); }
+    }
+    return kept;
+}
+
 std::string rows_as_text(const Table& table, std::size_t line_width) {
     std::vector<std::vector<std::string>> lines{table.columns};
     for (const auto& row : table.rows) {
@@ -154,7 +171,9 @@ std::string rows_as_text(const Table& table, std::size_t line_width) {
     for (const auto& line : lines) {
         std::string out;
         for (std::size_t i = 0; i < shown; ++i) {
-            const bool numeric = !table.rows.empty() && !std::holds_alternative<std::string>(table.rows.front()[i]);
+            const bool numeric = std::none_of(table.rows.begin(), table.rows.end(), [&](const auto& row) {
+                return std::holds_alternative<std::string>(row[i]);
+            });
             if (i > 0) { out += column_gap; }
             out += numeric ? fmt::format("{:>{}}", line[i], widths[i]) : fmt::format("{:<{}}", line[i], widths[i]);
         }

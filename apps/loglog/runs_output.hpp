@@ -22,6 +22,9 @@ std::string rows_as_csv(const Table& table);
 /// characters (0: no limit); the first column always stays.
 std::string rows_as_text(const Table& table, std::size_t line_width);
 
+/// The table without the columns that are unknown or empty in every row.
+Table without_empty_columns(const Table& table);
+
 /// One value for people: counts with k, M, G; losses with four decimals; `column` says which it is.
 std::string value_as_text(const std::string& column, const Value& value);
 

@@ -102,7 +102,7 @@ void list_runs(const RunsOptions& options) {
         fmt::print("no runs{} in {}\n", query.where.empty() ? "" : " that satisfy --where", options.folder());
         return;
     }
-    fmt::print("{}", rows_as_text(table, line_width()));
+    fmt::print("{}", rows_as_text(options.columns.empty() ? without_empty_columns(table) : table, line_width()));
 }
 
 /// The one run that `id`, a whole or the start of one, stands for.

@@ -63,6 +63,14 @@ Json relevant_variables() {
     return variables;
 }
 
+std::string compiler_name() {
+#ifdef __clang__
+    return __VERSION__;
+#else
+    return std::string{"GCC "} + __VERSION__;
+#endif
+}
+
 std::string system_name() {
     utsname name{};
     return uname(&name) == 0 ? std::string{name.sysname} + " " + name.release + " " + name.machine : "";
@@ -71,7 +79,7 @@ std::string system_name() {
 Json library_versions(const std::vector<std::pair<std::string, std::string>>& more) {
     Json libraries = {{"hdf5", hdf5_version()},
                       {"sqlite", sqlite_version()},
-                      {"fmt", std::to_string(FMT_VERSION)},
+                      {"fmt", fmt::format("{}.{}.{}", FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100)},
                       {"nlohmann_json", fmt::format("{}.{}.{}", NLOHMANN_JSON_VERSION_MAJOR,
                                                     NLOHMANN_JSON_VERSION_MINOR, NLOHMANN_JSON_VERSION_PATCH)}};
     for (const auto& [name, version] : more) { libraries[name] = version; }
@@ -101,7 +109,7 @@ std::string capture_environment(int argc, const char* const* argv,
                               {"cores", std::thread::hardware_concurrency()},
                               {"usable_cores", usable_cores()},
                               {"memory", proc_value("/proc/meminfo", "MemTotal")},
-                              {"compiler", __VERSION__},
+                              {"compiler", compiler_name()},
                               {"build", LOGLOG_BUILD_FLAGS},
                               {"libraries", library_versions(libraries)},
                               {"variables", relevant_variables()}};

@@ -45,6 +45,7 @@ RebuildReport rebuild_registry(const fs::path& registry) {
         for (const fs::path& folder : run_folders(registry)) {
             try {
                 records.push_back(read_record(folder));
+                complete_run_folder(folder, records.back());
                 ++report.runs[records.back().state];
             } catch (const std::exception& error) { report.unreadable.emplace_back(folder, error.what()); }
         }
@@ -62,7 +63,9 @@ void refresh_registry(const fs::path& registry) {
         try {
             RunRecord record = record_from_folder(folder);
             const bool ended = record.state != RunState::planned && record.state != RunState::running;
-            if (ended) { changed.push_back(std::move(record)); }
+            if (!ended) { continue; }
+            complete_run_folder(folder, record);
+            changed.push_back(std::move(record));
         } catch (const Error&) {}  // `rebuild` reports folders that cannot be read
     }
     if (changed.empty()) { return; }

@@ -16,7 +16,8 @@ struct RebuildReport {
 };
 
 /// Makes REGISTRY/registry.sqlite anew from REGISTRY/runs/* alone: built beside the old file and renamed over it, so
-/// that readers see the old or the new one. Throws InputError if there is no folder REGISTRY/runs.
+/// that readers see the old or the new one. Writes curves.h5 where a kill prevented it. Throws InputError if there is
+/// no folder REGISTRY/runs.
 RebuildReport rebuild_registry(const std::filesystem::path& registry);
 
 /// Brings up to date what the registry says of runs it believes planned or running, from their folders: a process that

@@ -224,6 +224,13 @@ RunRecord record_from_folder(const fs::path& folder) {
     return with_journal(std::move(record), folder, journal, curves_from(journal));
 }
 
+void complete_run_folder(const fs::path& folder, const RunRecord& record) {
+    const bool ended = !record.finished_at.empty();
+    if (!ended || fs::exists(folder / "curves.h5")) { return; }
+    write_curves(folder / "curves.h5", curves_from(read_journal(journal_path(folder))),
+                 {record.id, record.spec, to_text(record.state)});
+}
+
 std::vector<std::string> read_tags(const fs::path& folder) {
     const fs::path path = folder / "tags.json";
     if (!fs::exists(path)) { return {}; }

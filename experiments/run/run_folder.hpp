@@ -29,6 +29,9 @@ RunRecord create_run_folder(const std::filesystem::path& registry, RunRecord pla
 /// used.
 RunRecord record_from_folder(const std::filesystem::path& folder);
 
+/// Writes curves.h5 for an ended run that has none: its process was killed just after the closing line.
+void complete_run_folder(const std::filesystem::path& folder, const RunRecord& record);
+
 /// Tags are kept sorted, each once. Throws InputError for an empty tag or one with a comma.
 std::vector<std::string> read_tags(const std::filesystem::path& folder);
 void write_tags(const std::filesystem::path& folder, std::vector<std::string> tags);

@@ -28,6 +28,15 @@ TEST(RowsAsText, LeavesOutColumnsThatDoNotFit) {
     EXPECT_EQ(rows_as_text(sample_table(), 1), "id\na\nbb\n") << "the first column always stays";
 }
 
+TEST(WithoutEmptyColumns, KeepsThoseWithAnyValue) {
+    const Table table{
+        {"id", "sweep", "tags", "heads"},
+        {{Value{"a"}, Value{}, Value{""}, Value{}}, {Value{"b"}, Value{}, Value{""}, Value{std::int64_t{2}}}}};
+
+    EXPECT_THAT(without_empty_columns(table).columns, ElementsAre("id", "heads"));
+    EXPECT_EQ(without_empty_columns(table).rows[1][1], Value{std::int64_t{2}});
+}
+
 TEST(RowsAsCsv, QuotesWhatNeedsIt) {
     EXPECT_EQ(rows_as_csv(sample_table()), "id,tokens,name\na,1234567,first\nbb,,\"x, \"\"y\"\"\"\n");
 }

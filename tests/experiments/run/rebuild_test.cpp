@@ -7,6 +7,7 @@
 #include "db/files/publish.hpp"
 #include "db/registry/registry.hpp"
 #include "engine/base/error.hpp"
+#include "experiments/run/curves.hpp"
 #include "experiments/run/run_folder.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -78,6 +79,20 @@ TEST(Rebuild, LeavesOutFoldersItCannotReadAndSaysWhy) {
     EXPECT_THAT(report.unreadable[0].second, HasSubstr("run.json is damaged"));
     EXPECT_THAT(report.unreadable[1].second, HasSubstr("folder's name is not the id"));
     EXPECT_EQ(Registry::open(folder.path(), Access::read).select().size(), 1u);
+}
+
+TEST(Rebuild, WritesTheCurvesThatAKillPrevented) {
+    const TemporaryFolder folder;
+    add_run(folder.path(), "a");
+    train(folder.path(), "a", RunState::ok);
+    add_run(folder.path(), "planned");
+    const Curves curves = read_curves_file(folder / "runs/a/curves.h5");
+    std::filesystem::remove(folder / "runs/a/curves.h5");
+
+    rebuild_registry(folder.path());
+
+    EXPECT_EQ(read_curves_file(folder / "runs/a/curves.h5"), curves);
+    EXPECT_FALSE(std::filesystem::exists(folder / "runs/planned/curves.h5"));
 }
 
 TEST(Rebuild, RefusesAFolderWithoutRunsAndTouchesNothing) {
