@@ -35,8 +35,14 @@ class StopCondition {
   public:
     StopCondition(const std::atomic<bool>& signalled, double seconds, std::filesystem::path cancel_file)
         : signalled_{signalled}, seconds_{seconds}, cancel_file_{std::move(cancel_file)} {
-        std::filesystem::remove(cancel_file_);  // of an earlier sweep
+        std::filesystem::remove(cancel_file_);  // of a sweep that was over before it looked
     }
+    ~StopCondition() {
+        std::error_code ignored;
+        std::filesystem::remove(cancel_file_, ignored);
+    }
+    StopCondition(const StopCondition&) = delete;
+    StopCondition& operator=(const StopCondition&) = delete;
 
     bool operator()() {
         const auto now = Clock::now();
