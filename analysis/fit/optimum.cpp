@@ -5,12 +5,14 @@
 
 #include "analysis/fit/parallel.hpp"
 #include "engine/base/error.hpp"
+#include "engine/base/permutation.hpp"
 
 namespace loglog {
 namespace {
 
 constexpr double agreement = 1e-4;
 constexpr std::size_t alternatives = 2;
+constexpr std::size_t most_points_searched = 256;
 
 void check_identifiable(const Law& law, const Points& points) {
     const auto needed = law.parameters().size();
@@ -31,14 +33,35 @@ void check_identifiable(const Law& law, const Points& points) {
     }
 }
 
+/// A random subset of large data, in which the search is run before every ending is polished on all of them.
+Points sample(const Points& points) {
+    if (points.size() <= most_points_searched) { return points; }
+    const KeyedPermutation shuffled{points.size(), Seed{1}, Stream::search, 0};
+    Points subset;
+    subset.variables = points.variables;
+    subset.centre = points.centre;
+    for (std::uint64_t i = 0; i < most_points_searched; ++i) {
+        const auto row = static_cast<std::size_t>(shuffled(i));
+        subset.ln_x.push_back(points.ln_x[row]);
+        subset.loss.push_back(points.loss[row]);
+        subset.ln_loss.push_back(points.ln_loss[row]);
+        subset.weight.push_back(points.weight[row]);
+    }
+    return subset;
+}
+
 }  // namespace
 
 Optimum find_optimum(const Law& law, const Points& points, const Objective& objective, int threads) {
     check_identifiable(law, points);
     const auto starts = law.starts(points);
+    const Points searched = sample(points);
+    const bool all = searched.size() == points.size();
     std::vector<Minimum> ends(starts.size());
-    parallel_for(static_cast<int>(starts.size()), threads,
-                 [&](int i) { ends[i] = descend(law, points, objective, starts[i]); });
+    parallel_for(static_cast<int>(starts.size()), threads, [&](int i) {
+        const Minimum end = descend(law, searched, objective, starts[i]);
+        ends[i] = all ? end : polish(law, points, objective, end.coordinates);
+    });
     std::erase_if(ends, [](const Minimum& end) { return !std::isfinite(end.value); });
     if (ends.empty()) {
         throw Error{"fit: none of the " + std::to_string(starts.size()) + " starts reached a finite objective"};

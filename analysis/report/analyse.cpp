@@ -7,6 +7,17 @@
 namespace loglog {
 namespace {
 
+std::string fit_id(const std::string& law, const std::string& x, std::optional<ParameterCount> count) {
+    return law + (x.empty() ? "" : "-" + x) + (count ? std::string{"-"} + to_text(*count) : "");
+}
+
+/// Whether N is the same with and without the head in every run.
+bool heads_are_tied(const std::vector<RunRecord>& runs) {
+    return std::all_of(runs.begin(), runs.end(), [](const RunRecord& run) {
+        return parameters_of(run, ParameterCount::with_head) == parameters_of(run, ParameterCount::non_embedding);
+    });
+}
+
 class Fitter {
   public:
     Fitter(const std::vector<RunRecord>& runs, const ReportOptions& options) : runs_{runs}, options_{options} {}
@@ -16,7 +27,7 @@ class Fitter {
         fit.law = law;
         fit.variable = x.empty() ? "N, D" : x;
         fit.count = count;
-        fit.id = law + (x.empty() ? "" : "-" + x) + (count ? std::string{"-"} + to_text(*count) : "");
+        fit.id = fit_id(law, x, count);
         Question question;
         question.law = law;
         question.x = x;
@@ -52,11 +63,22 @@ Report analyse(ReportInput input, const ReportOptions& options) {
 
     const Fitter fitter{records, options};
     const ParameterCount counts[] = {ParameterCount::non_embedding, ParameterCount::with_head, ParameterCount::total};
+    // Without an untied head two conventions are one: its fit is copied, not repeated.
+    const auto add = [&](const char* law, const char* x, ParameterCount count) {
+        if (count == ParameterCount::with_head && heads_are_tied(records)) {
+            ReportFit copy = report.fits.back();
+            copy.count = count;
+            copy.id = fit_id(law, x, count);
+            report.fits.push_back(std::move(copy));
+        } else {
+            report.fits.push_back(fitter.fit(law, x, count));
+        }
+    };
     for (const char* law : {"power", "saturating"}) {
-        for (const auto count : counts) { report.fits.push_back(fitter.fit(law, "N", count)); }
+        for (const auto count : counts) { add(law, "N", count); }
         for (const char* x : {"D", "C"}) { report.fits.push_back(fitter.fit(law, x, std::nullopt)); }
     }
-    for (const auto count : counts) { report.fits.push_back(fitter.fit("chinchilla", "", count)); }
+    for (const auto count : counts) { add("chinchilla", "", count); }
     try {
         report.excluded = dataset_of_runs(records, ParameterCount::non_embedding, "the chosen runs").excluded;
     } catch (const InputError&) {

@@ -30,6 +30,7 @@ struct Range {
     double high = 0;
 
     void include(double value) {
+        if (!(value > 0) || !std::isfinite(value)) { return; }  // has no place on a logarithmic axis
         low = std::min(low, value);
         high = std::max(high, value);
     }
@@ -37,6 +38,7 @@ struct Range {
 
 /// Round numbers on a logarithmic axis: decades where there are three or more, else 1, 2, 5, else finer.
 std::vector<double> log_ticks(const Range& range) {
+    if (!(range.low > 0) || !(range.high >= range.low) || !std::isfinite(range.high)) { return {}; }
     const double decades = std::log10(range.high / range.low);
     std::vector<double> steps{1};
     if (decades < 2.5) { steps = {1, 2, 5}; }
