@@ -157,7 +157,7 @@ class Block {
             const Region region{rows.begin, first_column(j), rows.size(),
                                 std::min(tile_columns, columns_.end - first_column(j))};
             const auto b = operand_b(j, p, depth, scratch);
-            T* kept = scratch.partial + (tile * panels_ + j) * Tile<T>::size;
+            T* kept = scratch.partial == nullptr ? nullptr : scratch.partial + (tile * panels_ + j) * Tile<T>::size;
             TileOutput<T> to{is_last ? scratch.tile : kept, tile_columns, is_first ? nullptr : kept, tile_columns,
                              T{1}};
             const bool writes_c = fills_c && is_whole(j);
