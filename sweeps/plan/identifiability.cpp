@@ -24,7 +24,7 @@ double range_of(const Sizes& values) {
 struct Group {
     Sizes sizes;
     Sizes tokens;
-    std::multimap<double, std::int64_t> size_by_flops;
+    std::map<double, Sizes> sizes_of_budget;
 };
 
 std::map<AttentionName, Group> group(const Plan& plan) {
@@ -33,25 +33,9 @@ std::map<AttentionName, Group> group(const Plan& plan) {
         Group& mine = groups[run.spec.model.attention.kind];
         mine.sizes.insert(run.cost.parameters.non_embedding());
         mine.tokens.insert(run.spec.train.tokens);
-        mine.size_by_flops.emplace(run.cost.flops(run.spec), run.cost.parameters.non_embedding());
+        mine.sizes_of_budget[run.target].insert(run.cost.parameters.non_embedding());
     }
     return groups;
-}
-
-// Runs of one budget differ in FLOPs only by the rounding of their tokens to whole batches.
-struct Budget {
-    double flops;  // the smallest among its runs
-    Sizes sizes;
-};
-
-std::vector<Budget> budgets_of(const Group& runs) {
-    constexpr double same = 1.3;
-    std::vector<Budget> budgets;
-    for (const auto& [flops, size] : runs.size_by_flops) {
-        if (budgets.empty() || flops > same * budgets.back().flops) { budgets.push_back({flops, {}}); }
-        budgets.back().sizes.insert(size);
-    }
-    return budgets;
 }
 
 }  // namespace
@@ -79,12 +63,12 @@ std::vector<std::string> reasons_against(const Plan& plan) {
                             of, range_of(runs.tokens), *runs.tokens.begin(), *runs.tokens.rbegin(), least_range));
         }
         if (plan.kind != SweepKind::isoflop) { continue; }
-        for (const Budget& budget : budgets_of(runs)) {
-            if (budget.sizes.size() >= fewest_sizes) { continue; }
+        for (const auto& [budget, sizes] : runs.sizes_of_budget) {
+            if (sizes.size() >= fewest_sizes) { continue; }
             reasons.push_back(
-                fmt::format("{}about {:.3g} FLOPs are spent on {} model size{} only, but the best size of a "
+                fmt::format("{}a budget of {:.3g} FLOPs is spent on {} model size{} only, but the best size of a "
                             "budget needs at least {}",
-                            of, budget.flops, budget.sizes.size(), budget.sizes.size() == 1 ? "" : "s", fewest_sizes));
+                            of, budget, sizes.size(), sizes.size() == 1 ? "" : "s", fewest_sizes));
         }
     }
     return reasons;

@@ -37,9 +37,14 @@ Plan make_plan(const SweepSpec& sweep, const DataVocab& data_vocab, const Identi
     plan.sweep = sweep.name;
     plan.kind = sweep.kind;
     plan.notes = std::move(expansion.notes);
-    for (RunSpec& spec : expansion.runs) {
-        const RunCost cost = book.cost(spec);
-        plan.runs.push_back({identify(spec), std::move(spec), cost, 0});
+    for (std::size_t i = 0; i < expansion.runs.size(); ++i) {
+        RunSpec& spec = expansion.runs[i];
+        PlannedRun run;
+        run.id = identify(spec);
+        run.cost = book.cost(spec);
+        run.target = expansion.targets[i];
+        run.spec = std::move(spec);
+        plan.runs.push_back(std::move(run));
     }
     return plan;
 }

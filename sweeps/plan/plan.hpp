@@ -17,6 +17,7 @@ struct PlannedRun {
     std::string id;  ///< empty where the data set is not there to take its hash from
     RunSpec spec;    ///< resolved
     RunCost cost;
+    double target = 0;             ///< FLOPs of its budget (isoflop) or tokens per parameter (ladder); 0 in a grid
     double predicted_seconds = 0;  ///< of training and evaluation on one rank; 0: not predicted
 };
 

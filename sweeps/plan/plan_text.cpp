@@ -77,6 +77,7 @@ Json to_object(const PlannedRun& run) {
             {"flops_per_token", run.cost.flops_per_token},
             {"flops", run.cost.flops(run.spec)},
             {"flops_6nd", run.cost.flops_6nd(run.spec)},
+            {"target", run.target > 0 ? Json(run.target) : Json{}},
             {"memory_bytes", run.cost.memory_bytes},
             {"predicted_seconds", run.predicted_seconds > 0 ? Json(run.predicted_seconds) : Json{}}};
 }

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <optional>
+#include <utility>
 
 #include "engine/base/error.hpp"
 #include "experiments/spec/fields.hpp"
@@ -75,7 +75,7 @@ class Expander {
                 1, static_cast<std::int64_t>(std::round(static_cast<double>(spec.model.width) / sweep_.aspect)));
         }
         try {
-            for (const RunSpec& resolved : with_tokens(spec)) { add_seeds(resolved); }
+            for (const auto& [resolved, target] : with_tokens(spec)) { add_seeds(resolved, target); }
         } catch (const InputError& error) {
             const SourcePlace place = sweep_.vary.empty() ? SourcePlace{} : sweep_.vary.front().place;
             problems_.push_back({place, "", error.what()});
@@ -83,10 +83,10 @@ class Expander {
     }
 
     // One resolved run for each budget or ratio; just one for a grid.
-    std::vector<RunSpec> with_tokens(const RunSpec& spec) {
-        if (sweep_.kind == SweepKind::grid) { return {resolve(spec, data_vocab_(spec))}; }
+    std::vector<std::pair<RunSpec, double>> with_tokens(const RunSpec& spec) {
+        if (sweep_.kind == SweepKind::grid) { return {{resolve(spec, data_vocab_(spec)), 0.0}}; }
         const ModelSize size = measure_(resolve(spec, data_vocab_(spec)));
-        std::vector<RunSpec> runs;
+        std::vector<std::pair<RunSpec, double>> runs;
         const bool isoflop = sweep_.kind == SweepKind::isoflop;
         for (const double target : isoflop ? sweep_.budgets : sweep_.tokens_per_parameter) {
             const double tokens =
@@ -102,17 +102,18 @@ class Expander {
             }
             RunSpec run = spec;
             run.train.tokens = std::max<std::int64_t>(1, std::llround(tokens));
-            runs.push_back(resolve(run, data_vocab_(run)));
+            runs.emplace_back(resolve(run, data_vocab_(run)), target);
         }
         return runs;
     }
 
-    void add_seeds(RunSpec run) {
+    void add_seeds(RunSpec run, double target) {
         for (const std::int64_t seed : sweep_.seeds) {
             run.train.seed = static_cast<std::uint64_t>(seed);
             const auto [known, is_new] = seen_.try_emplace(run_id(run, "", ""), expansion_.runs.size());
             if (is_new) {
                 expansion_.runs.push_back(run);
+                expansion_.targets.push_back(target);
             } else {
                 expansion_.notes.push_back(
                     fmt::format("merged: a run of width {}, layers {}, {} tokens and seed {} occurs twice",

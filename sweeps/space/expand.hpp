@@ -24,6 +24,7 @@ using MeasureModel = std::function<ModelSize(const RunSpec& resolved)>;
 /// happened to those that are not among them.
 struct Expansion {
     std::vector<RunSpec> runs;
+    std::vector<double> targets;  ///< of each run: its budget (isoflop) or tokens per parameter (ladder); 0 in a grid
     std::vector<std::string> notes;
 };
 

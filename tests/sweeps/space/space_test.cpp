@@ -105,6 +105,7 @@ TEST(Space, IsoflopTokensFollowFromFlopsPerToken) {
 
     // 6.4e7 / 3200 = 20000 = 19.5 batches; 6.4e7 / 6400 = 9.8; 1e8 / 3200 = 30.5; 1e8 / 6400 = 15.3 batches of 1024.
     EXPECT_THAT(tokens(expansion.runs), ElementsAre(20 * 1024, 31 * 1024, 10 * 1024, 15 * 1024));
+    EXPECT_THAT(expansion.targets, ElementsAre(6.4e7, 1e8, 6.4e7, 1e8));
     EXPECT_THAT(expansion.notes, IsEmpty());
 }
 
