@@ -17,7 +17,7 @@ std::string choose_x(const Dataset& data, const Question& question) {
         throw InputError{"--x '" + question.x + "' must be N, D or C (another column: --map N=COLUMN --x N)"};
     }
     for (const auto& name : known) {
-        if (has_column(data, name, question.mapping)) { return name; }
+        if (question.mapping.contains(name) || has_column(data, name, question.mapping)) { return name; }
     }
     return "N";
 }

@@ -1,0 +1,86 @@
+"""The verb fit as people run it: `fit_test.py LOGLOG`. A small table whose truth is known."""
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+LOGLOG = sys.argv[1]
+
+
+def table():
+    """Losses of 1.7 + 400/N^.34 + 600/D^.3 on a 5 x 5 grid, one row marked as bad."""
+    rows = ["# made up", "params,tokens,flops,loss,bad"]
+    for i in range(5):
+        for j in range(5):
+            n, d = 1e6 * 3**i, 1e8 * 3**j
+            rows.append(f"{n:.17g},{d:.17g},{6 * n * d:.17g},{1.7 + 400 * n**-.34 + 600 * d**-.3:.17g},0")
+    rows.append("1e6,1e8,6e14,99,1")
+    return "\n".join(rows) + "\n"
+
+
+class Fit(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="loglog-fit-")
+        self.addCleanup(folder.cleanup)
+        self.csv = pathlib.Path(folder.name) / "runs.csv"
+        self.csv.write_text(table())
+
+    def fit(self, *words, status=0):
+        result = subprocess.run([LOGLOG, "fit", *words], capture_output=True, text=True, timeout=60)
+        self.assertEqual(result.returncode, status, result.stderr)
+        return result
+
+    def fit_json(self, *words):
+        return json.loads(self.fit("--csv", str(self.csv), "--json", *words).stdout)
+
+    def test_recovers_the_truth_under_a_condition(self):
+        fit = self.fit_json("--where", "bad = 0", "--law", "chinchilla", "--bootstrap", "50", "--predict", "1e20")
+        for name, truth in {"E": 1.7, "A": 400, "B": 600, "alpha": .34, "beta": .3}.items():
+            self.assertAlmostEqual(fit["parameters"][name]["value"] / truth, 1, places=6)
+        self.assertEqual(fit["n_points"], 25)
+        self.assertEqual(fit["predictions"][0]["C"], 1e20)
+
+    def test_a_law_of_one_variable_uses_the_longest_runs(self):
+        fit = self.fit_json("--where", "bad = 0", "--law", "saturating", "--x", "N", "--bootstrap", "0")
+        self.assertEqual((fit["x"], fit["n_points"], len(fit["excluded"])), ("N", 5, 20))
+        self.assertAlmostEqual(fit["parameters"]["alpha"]["value"], .34, places=6)
+        self.assertIsNone(fit["parameters"]["alpha"]["se"])
+
+    def test_hold_out_reports_the_extrapolation(self):
+        fit = self.fit_json("--where", "bad = 0", "--law", "chinchilla", "--bootstrap", "0", "--hold-out", "largest")
+        self.assertEqual(fit["hold_out"]["n_points"], 5)
+        self.assertLess(abs(fit["hold_out"]["worst_error_nats"]), 1e-6)
+
+    def test_same_seed_same_intervals(self):
+        words = ("--law", "power", "--x", "D", "--bootstrap", "30")
+        self.assertEqual(self.fit_json(*words, "--seed", "7"), self.fit_json(*words, "--seed", "7"))
+        self.assertNotEqual(self.fit_json(*words, "--seed", "7"), self.fit_json(*words, "--seed", "8"))
+
+    def test_wrong_use_says_what_to_do_and_exits_2(self):
+        csv = ("--csv", str(self.csv))
+        for words, message in [
+            (("--law", "power"), "--csv FILE, or --where SQL"),
+            ((*csv, "--law", "kaplan2"), "must be one of power, saturating, chinchilla"),
+            ((*csv, "--law", "power", "--x", "Q"), "must be N, D or C"),
+            ((*csv, "--law", "power", "--map", "N:params"), "must be N=COLUMN"),
+            ((*csv, "--law", "power", "--map", "N=parms"), "did you mean 'params'?"),
+            ((*csv, "--law", "power", "--objective", "huber"), "must be one of huber-log"),
+            ((*csv, "--law", "power", "--hold-out", "some"), "must be 'largest' or how many"),
+            ((*csv, "--law", "power", "--where", "1); drop table data; --"), "is not an expression"),
+            ((*csv, "--law", "power", "--where", "loss > 1000"), "selects none of the 26 rows"),
+            (("--csv", "no-such.csv", "--law", "power"), "cannot be read"),
+        ]:
+            self.assertIn(message, self.fit(*words, status=2).stderr)
+
+    def test_every_bad_row_is_named(self):
+        self.csv.write_text("N,loss\n1e6,3\nx,2\n1e7,-1\n")
+        error = self.fit("--csv", str(self.csv), "--law", "power", status=2).stderr
+        self.assertIn("line 3: column 'N' holds 'x'", error)
+        self.assertIn("line 4: column 'loss' holds '-1'", error)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
