@@ -154,7 +154,11 @@ Chart curves_chart(const std::string& x, const std::string& title, std::map<std:
 }
 
 Json law_legend() {
-    return {{"symbolType", "stroke"}, {"symbolStrokeWidth", 2.5}, {"symbolSize", 300}, {"orient", "top"}};
+    return {{"symbolType", "stroke"},
+            {"symbolStrokeWidth", 2.5},
+            {"symbolOpacity", 1},
+            {"symbolSize", 300},
+            {"orient", "top"}};
 }
 
 Json law_colour() {

@@ -3,6 +3,8 @@
 namespace loglog {
 namespace {
 
+constexpr std::size_t longest_shown_whole = 30;  // rows; longer tables scroll in a frame
+
 const char* css_class(Column::Kind kind) {
     switch (kind) {
         case Column::Kind::number:
@@ -59,8 +61,8 @@ std::string escape_json_for_script(std::string json) {
 
 std::string html_table(const std::vector<Column>& columns, const std::vector<std::vector<Cell>>& rows,
                        std::string_view attributes) {
-    std::string html = "<div class=\"scroll tall\"><table" + (attributes.empty() ? "" : " " + std::string{attributes}) +
-                       "><thead><tr>";
+    std::string html = std::string{"<div class=\"scroll"} + (rows.size() > longest_shown_whole ? " tall" : "") +
+                       "\"><table" + (attributes.empty() ? "" : " " + std::string{attributes}) + "><thead><tr>";
     for (const auto& column : columns) {
         html += std::string{"<th"} + css_class(column.kind) + ">" + escape_html(column.title) + "</th>";
     }
