@@ -54,9 +54,14 @@ std::string floors(const Report& report) {
                                    std::pair{"saturating-C", "C"}}) {
         const Inference* fit = report.find(id);
         if (fit == nullptr) { continue; }
-        const bool unidentified = std::any_of(fit->warnings.begin(), fit->warnings.end(), [](const Warning& warning) {
-            return warning.code == "floor_not_identified" || warning.code == "at_bound";
-        });
+        const auto warned = [&](std::string_view code) {
+            return std::any_of(fit->warnings.begin(), fit->warnings.end(),
+                               [&](const Warning& warning) { return warning.code == code; });
+        };
+        const bool unidentified = warned("floor_not_identified") || warned("at_bound");
+        if (!unidentified && warned("few_points")) {
+            continue;
+        }  // three parameters meet a few points whatever the truth
         std::string& list = unidentified ? without : with;
         list += (list.empty() ? "" : ", ") + std::string{name};
     }
