@@ -27,10 +27,10 @@ struct Tensor {
     std::size_t elements() const noexcept { return static_cast<std::size_t>(shape.elements()); }
     std::size_t bytes() const noexcept { return elements() * size_of(dtype); }
 
-    /// The values as `T`, which must be what `dtype` says.
+    /// The values as `T`, which must be what `dtype` says; empty without data.
     template <class T>
     std::span<T> values() const noexcept {
-        LOGLOG_ASSERT(dtype_of<T> == dtype);
+        LOGLOG_ASSERT(data == nullptr || dtype_of<T> == dtype);
         return {reinterpret_cast<T*>(data), data == nullptr ? 0 : elements()};
     }
 };
