@@ -8,7 +8,7 @@
 #include <system_error>
 
 #include "db/files/publish.hpp"
-#include "db/registry/nearest_name.hpp"
+#include "engine/base/nearest_name.hpp"
 #include "db/registry/registry_migrations.hpp"
 #include "db/registry/run_query.hpp"
 #include "engine/base/error.hpp"

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "db/registry/nearest_name.hpp"
+#include "engine/base/nearest_name.hpp"
 #include "db/sqlite/read_only_guard.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/unique_handle.hpp"

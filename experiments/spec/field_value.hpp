@@ -50,11 +50,4 @@ std::optional<std::int64_t> integer_in(const FieldValue& value);
 /// Throws InputError with every problem on a line of its own, unless there is none.
 void throw_if_any(const std::vector<SpecProblem>& problems);
 
-/// The candidate nearest to `word` by edit distance, for "did you mean"; empty when none is near. A candidate whose
-/// last dotted part equals the word's is near, whatever comes before.
-std::string nearest(const std::string& word, const std::vector<std::string>& candidates);
-
-/// " (did you mean 'X'?)" or nothing.
-std::string did_you_mean(const std::string& word, const std::vector<std::string>& candidates);
-
 }  // namespace loglog

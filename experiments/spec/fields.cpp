@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "engine/base/error.hpp"
+#include "engine/base/nearest_name.hpp"
 #include "experiments/spec/enum_names.hpp"
 
 namespace loglog {

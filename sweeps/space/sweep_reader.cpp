@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/base/nearest_name.hpp"
 #include "experiments/spec/fields.hpp"
 
 namespace loglog::detail {

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "db/files/publish.hpp"
-#include "db/registry/nearest_name.hpp"
+#include "engine/base/nearest_name.hpp"
 #include "engine/base/error.hpp"
 #include "tests/db/registry/sample_record.hpp"
 
