@@ -8,7 +8,7 @@
 
 namespace loglog {
 
-/// A caveat with a stable code that scripts may look for; docs/formats-analysis.md lists the codes.
+/// A caveat with a stable code that scripts may look for; docs/formats.md lists the codes.
 struct Warning {
     std::string code;
     std::string text;
@@ -81,7 +81,7 @@ HoldOut hold_out_largest(const Law& law, const Points& points, const Objective& 
 /// Caveats that the data and the finished fit give rise to.
 std::vector<Warning> find_caveats(const Inference& inference);
 
-/// The JSON object documented in docs/formats-analysis.md.
+/// The JSON object documented in docs/formats.md.
 std::string to_json(const Inference& inference);
 
 /// A table for people.

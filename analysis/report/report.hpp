@@ -79,7 +79,7 @@ struct ReportFiles {
 /// Writes the page and the files beside it, each beside its final name and renamed. Throws Error where it cannot.
 ReportFiles write_report(const Report& report, const std::filesystem::path& page);
 
-/// The numbers as JSON (docs/formats-analysis.md).
+/// The numbers as JSON (docs/formats.md).
 std::string to_json(const Report& report);
 
 }  // namespace loglog

@@ -213,10 +213,10 @@ std::string Hdf5File::read_attribute(const std::string& object, const std::strin
     return text;
 }
 
-void Hdf5File::publish() {
+void Hdf5File::publish(Durability durability) {
     check(H5Fflush(file_.get(), H5F_SCOPE_GLOBAL), path_.string() + ": flushing");
     check(H5Fclose(file_.release()), path_.string() + ": closing");
-    loglog::publish(path_, Durability::machine);
+    loglog::publish(path_, durability);
     partial_ = false;
 }
 

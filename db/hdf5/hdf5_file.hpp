@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "db/files/publish.hpp"
 #include "engine/base/unique_handle.hpp"
 
 namespace loglog {
@@ -65,8 +66,8 @@ class Hdf5File {
     Hdf5Array<T> read(const std::string& dataset) const;
     std::string read_attribute(const std::string& object, const std::string& name) const;
 
-    /// Closes the file, makes sure it is on the disk and renames it to its real name.
-    void publish();
+    /// Closes the file and renames it to its real name.
+    void publish(Durability durability);
 
   private:
     Hdf5File(std::filesystem::path path, Hdf5Handle file, bool partial);

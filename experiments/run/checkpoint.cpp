@@ -43,7 +43,7 @@ void save(const std::filesystem::path& path, Parameters& parameters, const Check
     file.write_attribute("/", "id", label.id);
     file.write_attribute("/", "step", std::to_string(label.step));
     file.write_attribute("/", "tokenizer", label.tokenizer);
-    file.publish();
+    file.publish(Durability::machine);
 }
 
 CheckpointLabel load(const std::filesystem::path& path, Parameters& parameters, std::size_t group_count) {

@@ -128,7 +128,7 @@ void write_curves(const std::filesystem::path& path, const Curves& curves, const
     file.write_attribute("/", "id", label.id);
     file.write_attribute("/", "state", label.state);
     file.write_attribute("/", "spec", label.spec);
-    file.publish();
+    file.publish(Durability::process);  // the journal holds the same, and is on the disk by then
 }
 
 Curves read_curves_file(const std::filesystem::path& path) {

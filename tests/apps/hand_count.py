@@ -1,15 +1,20 @@
 """The plan's parameters and FLOPs against a count by hand: `hand_count.py LOGLOG SWEEP.toml`.
 
-Written from the definition of a GPT with biases, a tied head and learned positions; shares nothing with the program.
+Written from the definition of a GPT with biases and a tied head, positions learned or rotary; shares nothing with the
+program.
 """
 
 import json
 import math
 import subprocess
 import sys
+import tomllib
 
 loglog, sweep = sys.argv[1:]
 plan = json.loads(subprocess.run([loglog, "sweep", "plan", sweep, "--json"], check=True, capture_output=True, text=True).stdout)
+
+with open(sweep, "rb") as file:
+    learned_positions = tomllib.load(file)["model"].get("positions", "learned") == "learned"
 
 problems = []
 for run in plan["runs"]:
@@ -19,7 +24,7 @@ for run in plan["runs"]:
     mlp = (d * f + f) + (f * d + d)
     norms = 2 * 2 * d
     non_embedding = L * (attention + mlp + norms) + 2 * d  # and the final norm
-    embedding = V * d + T * d
+    embedding = V * d + (T * d if learned_positions else 0)
     # Forward multiply-adds of one token: every matrix once, the tied head included; scores and values over the
     # (T + 1) / 2 positions that a token sees on average. Two FLOPs each, and twice as much backward.
     matrices = L * (3 * d * d + d * d + 2 * d * f) + d * V

@@ -28,7 +28,7 @@ std::vector<T> round_trip(const std::vector<T>& values, const std::vector<std::i
     const TemporaryFolder folder;
     Hdf5File file = Hdf5File::create(folder / "a.h5");
     file.write("/group/values", std::span<const T>{values}, std::span<const std::int64_t>{extents});
-    file.publish();
+    file.publish(Durability::process);
 
     const auto array = Hdf5File::open(folder / "a.h5").read<T>("/group/values");
 
@@ -71,7 +71,7 @@ TEST(Hdf5File, KeepsTextAttributesOfAnyLength) {
     file.write_attribute("/x", "units", "nats per token");
     file.write_attribute("/", "spec", specification);
     file.write_attribute("/", "empty", "");
-    file.publish();
+    file.publish(Durability::process);
 
     const Hdf5File back = Hdf5File::open(folder / "a.h5");
 
@@ -95,7 +95,7 @@ TEST(Hdf5File, KeepsThePublishedFileWhenAnotherAttemptIsAbandoned) {
     const std::vector<double> old{42};
     Hdf5File first = Hdf5File::create(folder / "a.h5");
     first.write("/x", std::span<const double>{old});
-    first.publish();
+    first.publish(Durability::process);
 
     { Hdf5File second = Hdf5File::create(folder / "a.h5"); }
 
@@ -107,11 +107,11 @@ TEST(Hdf5File, CanBeReadWhileItsReplacementIsWritten) {
     const std::vector<double> values{1};
     Hdf5File first = Hdf5File::create(folder / "a.h5");
     first.write("/x", std::span<const double>{values});
-    first.publish();
+    first.publish(Durability::process);
     const Hdf5File reader = Hdf5File::open(folder / "a.h5");
 
     Hdf5File second = Hdf5File::create(folder / "a.h5");
-    second.publish();
+    second.publish(Durability::process);
 
     EXPECT_TRUE(reader.contains("/x"));
     EXPECT_FALSE(Hdf5File::open(folder / "a.h5").contains("/x"));
@@ -127,7 +127,7 @@ std::string message_of(const std::function<void()>& work) {
 
 TEST(Hdf5File, NamesFileAndDatasetWhenSomethingIsMissing) {
     const TemporaryFolder folder;
-    Hdf5File::create(folder / "a.h5").publish();
+    Hdf5File::create(folder / "a.h5").publish(Durability::process);
     const Hdf5File file = Hdf5File::open(folder / "a.h5");
 
     EXPECT_THAT(message_of([&] { file.read<double>("/train/loss"); }), HasSubstr("a.h5:/train/loss: reading failed"));
@@ -142,7 +142,7 @@ TEST(Hdf5File, RefusesAFileThatIsNotHdf5OrCutShort) {
     const std::vector<double> values(5000, 1.5);
     Hdf5File file = Hdf5File::create(folder / "cut.h5");
     file.write("/x", std::span<const double>{values});
-    file.publish();
+    file.publish(Durability::process);
     std::filesystem::resize_file(folder / "cut.h5", 300);
 
     EXPECT_THROW(Hdf5File::open(folder / "text.h5"), InputError);

@@ -36,7 +36,7 @@ TEST(RunRecord, NamesEveryStateBothWays) {
 }
 
 TEST(RunRecord, EveryColumnIsDocumented) {
-    const std::string documentation = read_file(LOGLOG_SOURCE_DIR "/docs/formats-runs.md");
+    const std::string documentation = read_file(LOGLOG_SOURCE_DIR "/docs/formats.md");
 
     for (const std::string& column : run_columns()) {
         EXPECT_THAT(documentation, ::testing::HasSubstr("\n| `" + column + "` |"));
