@@ -60,7 +60,7 @@ Finding inspect_cores() {
     const int cores = usable_cores();
     return {"cores", Verdict::ok,
             fmt::format("{} usable by this process, {} on the machine; OMP_NUM_THREADS {}, OMP_PROC_BIND {}", cores,
-                        sysconf(_SC_NPROCESSORS_ONLN), environment_value("OMP_NUM_THREADS"),
+                        online_cores(), environment_value("OMP_NUM_THREADS"),
                         environment_value("OMP_PROC_BIND"))};
 }
 

@@ -24,14 +24,13 @@ RunReport RunExecutor::operator()(const RunOrder& order, const std::function<voi
     }
 
     const RunSpec spec = run_spec_from_json(order.spec);
-    if (peak_flops_ <= 0) { peak_flops_ = measured_fma_peak(threads_); }
     RunContext context;
     context.registry = registry_;
     context.id = order.id;
     context.sweep = order.sweep;
     context.environment = environment_;
     context.threads = spec.train.threads > 0 ? static_cast<int>(spec.train.threads) : threads_;
-    context.peak_flops = context.threads == threads_ ? peak_flops_ : measured_fma_peak(context.threads);
+    context.peak_flops = peak_flops(context.threads);
     context.stop = &stop;
     context.on_step = on_step;
     try {
@@ -43,6 +42,12 @@ RunReport RunExecutor::operator()(const RunOrder& order, const std::function<voi
         if (record.state != RunState::failed) { throw; }
         return {std::move(record), false};
     }
+}
+
+double RunExecutor::peak_flops(int threads) {
+    const auto [peak, is_new] = peaks_.try_emplace(threads, 0.0);
+    if (is_new) { peak->second = measured_fma_peak(threads); }
+    return peak->second;
 }
 
 }  // namespace loglog

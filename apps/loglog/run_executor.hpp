@@ -3,6 +3,7 @@
 #include <atomic>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 
 #include "apps/loglog/data_shelf.hpp"
@@ -22,11 +23,13 @@ class RunExecutor {
                          const std::atomic<bool>& stop);
 
   private:
+    double peak_flops(int threads);
+
     std::filesystem::path registry_;
     std::string environment_;
     int threads_;
     DataShelf shelf_{OpenCheck::checksums};
-    double peak_flops_ = 0;  // on threads_ threads; measured before the first run
+    std::map<int, double> peaks_;  // FLOP/s by number of threads, measured once each
 };
 
 }  // namespace loglog

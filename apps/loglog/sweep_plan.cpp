@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "apps/loglog/sweep_options.hpp"
+#include "engine/base/cores.hpp"
 #include "engine/base/error.hpp"
 #include "experiments/run/calibration.hpp"
 #include "experiments/run/environment.hpp"
@@ -59,7 +60,7 @@ void predict_here(Plan& plan, int threads, int ranks) {
 void print_plan(const SweepOptions& options) {
     DataShelf shelf{OpenCheck::sizes_only};
     Plan plan = plan_of(options, shelf, DataNeed::if_present);
-    const int cores = available_cores();
+    const int cores = usable_cores();
     const int ranks = options.ranks > 0 ? options.ranks : cores;
     plan.ranks = ranks;
     if (options.calibrate) { predict_here(plan, std::max(1, cores / ranks), ranks); }

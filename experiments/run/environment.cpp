@@ -1,7 +1,6 @@
 #include "experiments/run/environment.hpp"
 
 #include <fmt/core.h>
-#include <sched.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -11,11 +10,11 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string_view>
-#include <thread>
 
 #include "db/hdf5/hdf5_file.hpp"
 #include "db/registry/run_record.hpp"
 #include "db/sqlite/connection.hpp"
+#include "engine/base/cores.hpp"
 
 namespace loglog {
 namespace {
@@ -32,12 +31,6 @@ std::string proc_value(const char* file, std::string_view key) {
         return start == std::string::npos ? "" : line.substr(start);
     }
     return "";
-}
-
-int usable_cores() {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
 }
 
 bool matters(std::string_view name) {
@@ -106,7 +99,7 @@ std::string capture_environment(int argc, const char* const* argv,
                               {"host", host_name()},
                               {"system", system_name()},
                               {"cpu", proc_value("/proc/cpuinfo", "model name")},
-                              {"cores", std::thread::hardware_concurrency()},
+                              {"cores", online_cores()},
                               {"usable_cores", usable_cores()},
                               {"memory", proc_value("/proc/meminfo", "MemTotal")},
                               {"compiler", compiler_name()},

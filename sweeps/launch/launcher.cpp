@@ -1,13 +1,13 @@
 #include "sweeps/launch/launcher.hpp"
 
 #include <fmt/format.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <string_view>
-#include <thread>
+
+#include "engine/base/cores.hpp"
 
 namespace loglog {
 namespace {
@@ -26,18 +26,9 @@ bool is_set(const char* variable) { return std::getenv(variable) != nullptr; }
 
 }  // namespace
 
-int available_cores() {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    if (sched_getaffinity(0, sizeof set, &set) != 0) { return online_cores(); }
-    return std::max(1, CPU_COUNT(&set));
-}
-
-int online_cores() { return static_cast<int>(std::max(1u, std::thread::hardware_concurrency())); }
-
 Launch detect_launch() {
     Launch launch;
-    launch.bound_cores = available_cores();
+    launch.bound_cores = usable_cores();
     launch.host_cores = std::max(launch.bound_cores, online_cores());
     if (is_set("OMPI_COMM_WORLD_SIZE")) {
         launch.launcher = "Open MPI";

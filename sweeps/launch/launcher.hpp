@@ -5,17 +5,12 @@
 
 namespace loglog {
 
-/// Cores this process may run on (its affinity mask, which mpirun --bind-to and Slurm narrow).
-int available_cores();
-/// Cores of this host that are online.
-int online_cores();
-
 /// How this process was started, as far as its environment says.
 struct Launch {
     std::string launcher;   ///< "Open MPI", "Slurm", "PMI" or "" (none)
     int ranks = 1;          ///< of the whole job
     int ranks_on_host = 1;  ///< sharing this host
-    int bound_cores = 1;    ///< available_cores()
+    int bound_cores = 1;    ///< usable_cores()
     int host_cores = 1;     ///< online_cores()
 };
 Launch detect_launch();
