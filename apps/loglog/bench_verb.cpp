@@ -62,7 +62,9 @@ std::int64_t peak_resident_bytes() {
 }
 
 void bench_train(const TrainBenchOptions& options) {
-    if (options.steps < 5) { throw InputError{fmt::format("--steps is {} but a median needs at least 5", options.steps)}; }
+    if (options.steps < 5) {
+        throw InputError{fmt::format("--steps is {} but a median needs at least 5", options.steps)};
+    }
     const auto spec = bench_spec(options);
     const auto cost = estimate(spec);
     const Random random{Seed{1}, Stream::synthetic_data};
@@ -107,7 +109,8 @@ void bench_train(const TrainBenchOptions& options) {
     fmt::print("{:.4g} MFLOP per token, {} parameters, micro-batches of {} sequences, {:.1f} MiB at most\n",
                cost.flops_per_token / 1e6, cost.parameters.total, session.micro_batch(),
                static_cast<double>(peak_resident_bytes()) / (1 << 20));
-    fmt::print("median of {} steps of {} tokens, {:.3f} ms each\n", options.steps, spec.train.batch_tokens, 1e3 * step_seconds);
+    fmt::print("median of {} steps of {} tokens, {:.3f} ms each\n", options.steps, spec.train.batch_tokens,
+               1e3 * step_seconds);
 }
 
 void bench_ceilings(int threads, bool as_json) {

@@ -10,7 +10,8 @@ namespace loglog {
 RunRecord find_run(const std::string& registry, const std::string& prefix) {
     const auto found = Registry::open(registry, Access::read).find_by_prefix(prefix);
     if (found.empty()) {
-        throw InputError{fmt::format("no run in {} has an id or name that starts with '{}' (see: loglog runs list)", registry, prefix)};
+        throw InputError{fmt::format("no run in {} has an id or name that starts with '{}' (see: loglog runs list)",
+                                     registry, prefix)};
     }
     if (found.size() > 1) {
         std::string ids;

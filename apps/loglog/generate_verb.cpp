@@ -43,9 +43,9 @@ void generate_text(GenerateOptions& options) {
     });
     if (options.json) {
         // A token may end inside a character: bytes that are no UTF-8 become U+FFFD.
-        const nlohmann::json result{{"run", record.id},       {"step", trained.step},
+        const nlohmann::json result{{"run", record.id},         {"step", trained.step},
                                     {"prompt", options.prompt}, {"text", trained.tokenizer.decode(tokens)},
-                                    {"tokens", tokens},        {"seed", options.seed}};
+                                    {"tokens", tokens},         {"seed", options.seed}};
         fmt::print("{}\n", result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     } else {
         fmt::print("\n");
@@ -64,7 +64,8 @@ void add_generate_verb(CLI::App& app, Program&) {
     verb->add_option("--top-k", options->sampling.top_k, "Choose among the k likeliest (0: all)");
     verb->add_option("--top-p", options->sampling.top_p, "Choose among the likeliest that hold this probability");
     verb->add_option("--seed", options->seed, "The same seed gives the same text");
-    verb->add_option("--registry", options->registry, "Folder of the runs (default: $LOGLOG_REGISTRY, else ./loglog-runs)");
+    verb->add_option("--registry", options->registry,
+                     "Folder of the runs (default: $LOGLOG_REGISTRY, else ./loglog-runs)");
     verb->add_flag("--json", options->json, "Print the result as JSON");
     verb->callback([options] { generate_text(*options); });
 }

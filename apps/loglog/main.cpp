@@ -38,9 +38,7 @@ int main(int argc, char** argv) {
 
     try {
         app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
-    } catch (const Error& error) {
+    } catch (const CLI::ParseError& error) { return app.exit(error) == 0 ? 0 : 2; } catch (const Error& error) {
         std::fprintf(stderr, "loglog: %s\n", error.what());
         return exit_code(error.kind());
     } catch (const std::exception& error) {

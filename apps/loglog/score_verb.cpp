@@ -31,10 +31,14 @@ struct ScoreOptions {
 };
 
 std::string read_text(const std::string& path) {
-    if (std::filesystem::is_directory(path)) { throw InputError{fmt::format("{} is a folder; score wants files", path)}; }
+    if (std::filesystem::is_directory(path)) {
+        throw InputError{fmt::format("{} is a folder; score wants files", path)};
+    }
     std::ifstream file{path, std::ios::binary};
     std::string text{std::istreambuf_iterator<char>{file}, {}};
-    if (!file.is_open() || file.bad()) { throw InputError{fmt::format("cannot read {}: {}", path, std::strerror(errno))}; }
+    if (!file.is_open() || file.bad()) {
+        throw InputError{fmt::format("cannot read {}: {}", path, std::strerror(errno))};
+    }
     if (text.empty()) { throw InputError{fmt::format("{} is empty: there is nothing to score", path)}; }
     return text;
 }
@@ -56,7 +60,9 @@ json describe(const TextScore& score, const Tokenizer& tokenizer, bool per_token
     return result;
 }
 
-std::string dump(const json& value, int indent) { return value.dump(indent, ' ', false, json::error_handler_t::replace); }
+std::string dump(const json& value, int indent) {
+    return value.dump(indent, ' ', false, json::error_handler_t::replace);
+}
 
 void score_files(const ScoreOptions& options) {
     const auto registry = registry_folder(options.registry);
@@ -65,13 +71,15 @@ void score_files(const ScoreOptions& options) {
     Context context{CpuContext{usable_cores()}};
 
     json results = json::array();
-    if (!options.json) { fmt::print("{:>12} {:>14} {:>12} {:>10}  file\n", "loss", "bits per byte", "perplexity", "tokens"); }
+    if (!options.json) {
+        fmt::print("{:>12} {:>14} {:>12} {:>10}  file\n", "loss", "bits per byte", "perplexity", "tokens");
+    }
     for (const auto& file : options.files) {
         const auto score = score_text(trained, context, read_text(file));
         auto result = describe(score, trained.tokenizer, options.per_token);
         if (!options.json) {
-            fmt::print("{:12.4f} {:14.4f} {:12.4g} {:10}  {}\n", score.loss(), score.bits_per_byte(), score.perplexity(),
-                       score.tokens.size(), file);
+            fmt::print("{:12.4f} {:14.4f} {:12.4g} {:10}  {}\n", score.loss(), score.bits_per_byte(),
+                       score.perplexity(), score.tokens.size(), file);
             for (const auto& token : result.value("per_token", json::array())) {
                 fmt::print("{:12.4f}  {}\n", token["loss"].get<double>(), dump(token["text"], -1));
             }
@@ -90,7 +98,8 @@ void add_score_verb(CLI::App& app, Program&) {
     verb->add_option("run", options->run, "Id, or beginning of the id, of the run")->required();
     verb->add_option("files", options->files, "Text files")->required();
     verb->add_flag("--per-token", options->per_token, "Also the loss of every token");
-    verb->add_option("--registry", options->registry, "Folder of the runs (default: $LOGLOG_REGISTRY, else ./loglog-runs)");
+    verb->add_option("--registry", options->registry,
+                     "Folder of the runs (default: $LOGLOG_REGISTRY, else ./loglog-runs)");
     verb->add_flag("--json", options->json, "Print the result as JSON");
     verb->callback([options] { score_files(*options); });
 }

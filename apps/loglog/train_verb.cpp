@@ -40,7 +40,8 @@ class RunReporter {
         seconds_ += batch_tokens_ / progress.tokens_per_second;
         ++steps_;
         if (!line_.due()) { return; }
-        const double left = seconds_ / static_cast<double>(steps_) * static_cast<double>(progress.steps - progress.step);
+        const double left =
+            seconds_ / static_cast<double>(steps_) * static_cast<double>(progress.steps - progress.step);
         line_.show(fmt::format("[{}] step {}/{}  loss {:.4f}  {:.3g} tokens/s  {} left",
                                progress_bar(static_cast<double>(progress.step) / static_cast<double>(progress.steps)),
                                progress.step, progress.steps, progress.loss, progress.tokens_per_second,
@@ -76,7 +77,8 @@ void print_dry_run(const RunSpec& spec, bool as_json) {
     }
     fmt::print("parameters       {:>15} total, {} non-embedding, {} embedding, {} head\n", cost.parameters.total,
                cost.parameters.non_embedding(), cost.parameters.embedding, cost.parameters.head);
-    fmt::print("tokens           {:>15} in {} steps of {}\n", spec.train.tokens, total_steps(spec), spec.train.batch_tokens);
+    fmt::print("tokens           {:>15} in {} steps of {}\n", spec.train.tokens, total_steps(spec),
+               spec.train.batch_tokens);
     fmt::print("FLOPs per token  {:>15.6g} (forward and backward, counted)\n", cost.flops_per_token);
     fmt::print("FLOPs in all     {:>15.6g} (6ND by convention: {:.6g})\n", cost.flops(spec), cost.flops_6nd(spec));
     fmt::print("memory           {:>11.1f} MiB (values, gradients, moments, activations of {} sequences)\n",
@@ -170,7 +172,8 @@ void add_train_verb(CLI::App& app, Program& program) {
     verb->add_option("spec", options->spec, "TOML file that describes the run")->required();
     verb->add_option("--set", options->overrides, "Override a key: --set model.width=256 (repeatable)")
         ->allow_extra_args(false);
-    verb->add_option("--registry", options->registry, "Folder of the runs (default: $LOGLOG_REGISTRY, else ./loglog-runs)");
+    verb->add_option("--registry", options->registry,
+                     "Folder of the runs (default: $LOGLOG_REGISTRY, else ./loglog-runs)");
     verb->add_flag("--dry-run", options->dry_run, "Print what it would cost; train nothing");
     verb->add_flag("--again", options->again, "Train even if an identical run is there");
     verb->add_flag("--json", options->json, "Print the result as JSON");

@@ -8,10 +8,10 @@
 #include <system_error>
 
 #include "db/files/publish.hpp"
-#include "engine/base/nearest_name.hpp"
 #include "db/registry/registry_migrations.hpp"
 #include "db/registry/run_query.hpp"
 #include "engine/base/error.hpp"
+#include "engine/base/nearest_name.hpp"
 
 namespace loglog {
 namespace {

@@ -5,9 +5,9 @@
 
 #include <algorithm>
 
-#include "engine/base/nearest_name.hpp"
 #include "db/sqlite/read_only_guard.hpp"
 #include "engine/base/error.hpp"
+#include "engine/base/nearest_name.hpp"
 #include "engine/base/unique_handle.hpp"
 
 namespace loglog::detail {

@@ -40,7 +40,8 @@ std::optional<Communicator::Received> Communicator::try_receive(int tag) const {
 
 int Communicator::ranks_on_this_host() const {
     MPI_Comm host = MPI_COMM_NULL;
-    mpi::check(MPI_Comm_split_type(handle_.get(), MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host), "find this host's ranks");
+    mpi::check(MPI_Comm_split_type(handle_.get(), MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host),
+               "find this host's ranks");
     const CommHandle owner{host};
     int size = 0;
     mpi::check(MPI_Comm_size(host, &size), "tell the number of this host's ranks");

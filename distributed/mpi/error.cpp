@@ -17,7 +17,8 @@ std::string describe(int code) {
 }  // namespace
 
 MpiError::MpiError(int code, const std::string& what, const char* file, int line)
-    : Error{"MPI could not " + what + ": " + describe(code) + " (" + file + ":" + std::to_string(line) + ")"}, code_{code} {}
+    : Error{"MPI could not " + what + ": " + describe(code) + " (" + file + ":" + std::to_string(line) + ")"},
+      code_{code} {}
 
 namespace mpi {
 

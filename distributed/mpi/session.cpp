@@ -31,7 +31,8 @@ MpiSession::MpiSession() : exceptions_{std::uncaught_exceptions()} {
     mpi::check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided), "start");
     if (provided < MPI_THREAD_MULTIPLE) {
         MPI_Finalize();
-        throw Error{"this MPI library does not allow calls from several threads (MPI_THREAD_MULTIPLE), which a sweep needs"};
+        throw Error{
+            "this MPI library does not allow calls from several threads (MPI_THREAD_MULTIPLE), which a sweep needs"};
     }
 }
 

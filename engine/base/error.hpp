@@ -33,9 +33,12 @@ class InputError : public Error {
 /// The program's exit status for an error of this kind.
 constexpr int exit_code(ErrorKind kind) noexcept {
     switch (kind) {
-        case ErrorKind::work: return 1;
-        case ErrorKind::input: return 2;
-        case ErrorKind::interrupted: return 75;
+        case ErrorKind::work:
+            return 1;
+        case ErrorKind::input:
+            return 2;
+        case ErrorKind::interrupted:
+            return 75;
     }
     return 1;
 }

@@ -29,10 +29,9 @@ constexpr PhiloxBlock philox(PhiloxBlock counter, std::array<std::uint32_t, 2> k
     for (int round = 0; round < 10; ++round) {
         const std::uint64_t product0 = std::uint64_t{0xD2511F53u} * counter[0];
         const std::uint64_t product1 = std::uint64_t{0xCD9E8D57u} * counter[2];
-        counter = {static_cast<std::uint32_t>(product1 >> 32) ^ counter[1] ^ key[0],
-                   static_cast<std::uint32_t>(product1),
-                   static_cast<std::uint32_t>(product0 >> 32) ^ counter[3] ^ key[1],
-                   static_cast<std::uint32_t>(product0)};
+        counter = {
+            static_cast<std::uint32_t>(product1 >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(product1),
+            static_cast<std::uint32_t>(product0 >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(product0)};
         key[0] += 0x9E3779B9u;
         key[1] += 0xBB67AE85u;
     }
@@ -51,8 +50,8 @@ constexpr std::uint64_t name_hash(std::string_view name) noexcept {
 class Random {
   public:
     constexpr Random(Seed seed, Stream stream, std::uint64_t group = 0) noexcept
-        : key_{static_cast<std::uint32_t>(mix(seed)), static_cast<std::uint32_t>(mix(seed) >> 32) ^
-                                                          static_cast<std::uint32_t>(stream) * 0x9E3779B1u},
+        : key_{static_cast<std::uint32_t>(mix(seed)),
+               static_cast<std::uint32_t>(mix(seed) >> 32) ^ static_cast<std::uint32_t>(stream) * 0x9E3779B1u},
           group_{group} {}
 
     constexpr PhiloxBlock block(std::uint64_t index) const noexcept {

@@ -44,13 +44,21 @@ struct SwigluBackward {
     std::size_t width;
 };
 
-template <class T> Cost cost(const ActivationForward<T>&);
-template <class T> Cost cost(const ActivationBackward<T>&);
-template <class T> Cost cost(const SwigluForward<T>&);
-template <class T> Cost cost(const SwigluBackward<T>&);
-template <class T> void run(CpuContext&, const ActivationForward<T>&);
-template <class T> void run(CpuContext&, const ActivationBackward<T>&);
-template <class T> void run(CpuContext&, const SwigluForward<T>&);
-template <class T> void run(CpuContext&, const SwigluBackward<T>&);
+template <class T>
+Cost cost(const ActivationForward<T>&);
+template <class T>
+Cost cost(const ActivationBackward<T>&);
+template <class T>
+Cost cost(const SwigluForward<T>&);
+template <class T>
+Cost cost(const SwigluBackward<T>&);
+template <class T>
+void run(CpuContext&, const ActivationForward<T>&);
+template <class T>
+void run(CpuContext&, const ActivationBackward<T>&);
+template <class T>
+void run(CpuContext&, const SwigluForward<T>&);
+template <class T>
+void run(CpuContext&, const SwigluBackward<T>&);
 
 }  // namespace loglog

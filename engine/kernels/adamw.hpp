@@ -26,7 +26,9 @@ struct AdamW {
     T gradient_scale;
 };
 
-template <class T> Cost cost(const AdamW<T>&);
-template <class T> void run(CpuContext&, const AdamW<T>&);
+template <class T>
+Cost cost(const AdamW<T>&);
+template <class T>
+void run(CpuContext&, const AdamW<T>&);
 
 }  // namespace loglog

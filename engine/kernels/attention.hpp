@@ -30,11 +30,11 @@ struct AttentionSizes {
 /// scaled by 1 / (1 - probability). Probability 0: none.
 struct AttentionDropout {
     float probability = 0;
-    std::array<std::uint32_t, 2> key{};   ///< from Random(seed, Stream::dropout_attention)
-    std::uint64_t step = 0;               ///< optimizer step
+    std::array<std::uint32_t, 2> key{};  ///< from Random(seed, Stream::dropout_attention)
+    std::uint64_t step = 0;              ///< optimizer step
     std::uint32_t layer = 0;
-    std::uint64_t first_sequence = 0;     ///< global index of this micro-batch's first sequence
-    std::uint32_t first_head = 0;         ///< global index of the first head here
+    std::uint64_t first_sequence = 0;  ///< global index of this micro-batch's first sequence
+    std::uint32_t first_head = 0;      ///< global index of the first head here
 };
 
 /// Causal softmax attention in tiles (Dao 2023, arXiv:2307.08691): out_i = sum_{j <= i} softmax_j(scale q_i . k_j) v_j.
@@ -68,10 +68,14 @@ struct AttentionBackward {
     AttentionDropout dropout = {};
 };
 
-template <class T> Cost cost(const AttentionForward<T>&);
-template <class T> Cost cost(const AttentionBackward<T>&);
-template <class T> void run(CpuContext&, const AttentionForward<T>&);
-template <class T> void run(CpuContext&, const AttentionBackward<T>&);
+template <class T>
+Cost cost(const AttentionForward<T>&);
+template <class T>
+Cost cost(const AttentionBackward<T>&);
+template <class T>
+void run(CpuContext&, const AttentionForward<T>&);
+template <class T>
+void run(CpuContext&, const AttentionBackward<T>&);
 
 /// One query per sequence against a cache of `length` past keys and values (its own included), for decoding.
 template <class T>
@@ -87,7 +91,9 @@ struct AttentionDecode {
     T scale;
 };
 
-template <class T> Cost cost(const AttentionDecode<T>&);
-template <class T> void run(CpuContext&, const AttentionDecode<T>&);
+template <class T>
+Cost cost(const AttentionDecode<T>&);
+template <class T>
+void run(CpuContext&, const AttentionDecode<T>&);
 
 }  // namespace loglog

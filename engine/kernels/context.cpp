@@ -7,7 +7,8 @@ namespace loglog {
 
 void CpuContext::Free::operator()(std::byte* p) const noexcept { std::free(p); }
 
-CpuContext::CpuContext(int threads) : threads_{threads < 1 ? 1 : threads}, buffers_(static_cast<std::size_t>(threads_) * slots) {}
+CpuContext::CpuContext(int threads)
+    : threads_{threads < 1 ? 1 : threads}, buffers_(static_cast<std::size_t>(threads_) * slots) {}
 
 std::byte* CpuContext::scratch(std::size_t bytes, std::size_t slot) {
     auto& buffer = buffers_[static_cast<std::size_t>(omp_get_thread_num()) * slots + slot];

@@ -25,7 +25,9 @@ struct CrossEntropy {
     T gradient_scale = 1;
 };
 
-template <class T> Cost cost(const CrossEntropy<T>&);
-template <class T> void run(CpuContext&, const CrossEntropy<T>&);
+template <class T>
+Cost cost(const CrossEntropy<T>&);
+template <class T>
+void run(CpuContext&, const CrossEntropy<T>&);
 
 }  // namespace loglog

@@ -36,8 +36,8 @@ struct Dropout {
     float probability;
     std::array<std::uint32_t, 2> key;  // from Random(seed, Stream::dropout_residual)
     std::uint64_t step;
-    std::uint32_t layer;          // tells apart the places of a model that drop
-    std::uint64_t first_row;      // global token index of the first row
+    std::uint32_t layer;      // tells apart the places of a model that drop
+    std::uint64_t first_row;  // global token index of the first row
     T scale = 1;
 };
 
@@ -57,15 +57,25 @@ struct SumOfSquares {
     double* result;
 };
 
-template <class T> Cost cost(const Scale<T>&);
-template <class T> Cost cost(const Fill<T>&);
-template <class T> Cost cost(const Dropout<T>&);
-template <class T> Cost cost(const ColumnSum<T>&);
-template <class T> Cost cost(const SumOfSquares<T>&);
-template <class T> void run(CpuContext&, const Scale<T>&);
-template <class T> void run(CpuContext&, const Fill<T>&);
-template <class T> void run(CpuContext&, const Dropout<T>&);
-template <class T> void run(CpuContext&, const ColumnSum<T>&);
-template <class T> void run(CpuContext&, const SumOfSquares<T>&);
+template <class T>
+Cost cost(const Scale<T>&);
+template <class T>
+Cost cost(const Fill<T>&);
+template <class T>
+Cost cost(const Dropout<T>&);
+template <class T>
+Cost cost(const ColumnSum<T>&);
+template <class T>
+Cost cost(const SumOfSquares<T>&);
+template <class T>
+void run(CpuContext&, const Scale<T>&);
+template <class T>
+void run(CpuContext&, const Fill<T>&);
+template <class T>
+void run(CpuContext&, const Dropout<T>&);
+template <class T>
+void run(CpuContext&, const ColumnSum<T>&);
+template <class T>
+void run(CpuContext&, const SumOfSquares<T>&);
 
 }  // namespace loglog

@@ -26,17 +26,21 @@ struct EmbeddingForward {
 template <class T>
 struct EmbeddingBackward {
     std::span<const std::int32_t> tokens;
-    std::span<const T> dy;             // [batch * time, width]
-    std::span<T> d_token_table;        // [vocab, width]
-    std::span<T> d_position_table;     // [positions, width] or empty
+    std::span<const T> dy;          // [batch * time, width]
+    std::span<T> d_token_table;     // [vocab, width]
+    std::span<T> d_position_table;  // [positions, width] or empty
     std::size_t time;
     std::size_t width;
     T scale = 1;
 };
 
-template <class T> Cost cost(const EmbeddingForward<T>&);
-template <class T> Cost cost(const EmbeddingBackward<T>&);
-template <class T> void run(CpuContext&, const EmbeddingForward<T>&);
-template <class T> void run(CpuContext&, const EmbeddingBackward<T>&);
+template <class T>
+Cost cost(const EmbeddingForward<T>&);
+template <class T>
+Cost cost(const EmbeddingBackward<T>&);
+template <class T>
+void run(CpuContext&, const EmbeddingForward<T>&);
+template <class T>
+void run(CpuContext&, const EmbeddingBackward<T>&);
 
 }  // namespace loglog

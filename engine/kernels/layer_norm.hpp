@@ -27,16 +27,20 @@ struct LayerNormBackward {
     std::span<const T> mean;
     std::span<const T> inv_std;
     std::span<const T> dy;
-    std::span<T> dx;     // [rows, width]
-    std::span<T> dgain;  // [width]
-    std::span<T> dbias;  // [width] or empty
+    std::span<T> dx;          // [rows, width]
+    std::span<T> dgain;       // [width]
+    std::span<T> dbias;       // [width] or empty
     bool accumulate_dx;       // add to dx instead of overwriting it
     bool accumulate_dparams;  // likewise dgain and dbias
 };
 
-template <class T> Cost cost(const LayerNormForward<T>&);
-template <class T> Cost cost(const LayerNormBackward<T>&);
-template <class T> void run(CpuContext&, const LayerNormForward<T>&);
-template <class T> void run(CpuContext&, const LayerNormBackward<T>&);
+template <class T>
+Cost cost(const LayerNormForward<T>&);
+template <class T>
+Cost cost(const LayerNormBackward<T>&);
+template <class T>
+void run(CpuContext&, const LayerNormForward<T>&);
+template <class T>
+void run(CpuContext&, const LayerNormBackward<T>&);
 
 }  // namespace loglog

@@ -8,7 +8,8 @@
 namespace loglog {
 
 /// Where the vectors that are normalised lie: token t, group g starts at t * token_stride + g * width. A plain
-/// [rows, width] matrix is tokens = rows, groups = 1, token_stride = width; heads inside a fused row use groups = heads.
+/// [rows, width] matrix is tokens = rows, groups = 1, token_stride = width; heads inside a fused row use groups =
+/// heads.
 struct RmsNormSizes {
     std::size_t tokens = 0;
     std::size_t groups = 1;
@@ -25,7 +26,7 @@ struct RmsNormForward {
     const T* x;
     std::span<const T> gain;  // [width]
     T* y;
-    std::span<T> inv_rms;     // [tokens, groups], kept for the backward pass
+    std::span<T> inv_rms;  // [tokens, groups], kept for the backward pass
     T epsilon;
 };
 
@@ -43,9 +44,13 @@ struct RmsNormBackward {
     bool accumulate_dgain;
 };
 
-template <class T> Cost cost(const RmsNormForward<T>&);
-template <class T> Cost cost(const RmsNormBackward<T>&);
-template <class T> void run(CpuContext&, const RmsNormForward<T>&);
-template <class T> void run(CpuContext&, const RmsNormBackward<T>&);
+template <class T>
+Cost cost(const RmsNormForward<T>&);
+template <class T>
+Cost cost(const RmsNormBackward<T>&);
+template <class T>
+void run(CpuContext&, const RmsNormForward<T>&);
+template <class T>
+void run(CpuContext&, const RmsNormBackward<T>&);
 
 }  // namespace loglog

@@ -11,9 +11,9 @@ namespace loglog {
 /// position p turn by p * base^(-2i/head_dim). Turning by the negative angle is both the inverse and the gradient.
 template <class T>
 struct Rotary {
-    T* data;                    // token t, head h at t * token_stride + h * head_dim
-    std::size_t tokens;         // batch * time
-    std::size_t time;           // token t has position first_position + t mod time
+    T* data;             // token t, head h at t * token_stride + h * head_dim
+    std::size_t tokens;  // batch * time
+    std::size_t time;    // token t has position first_position + t mod time
     std::size_t heads;
     std::size_t head_dim;
     std::size_t token_stride;
@@ -23,7 +23,9 @@ struct Rotary {
     std::size_t first_position = 0;
 };
 
-template <class T> Cost cost(const Rotary<T>&);
-template <class T> void run(CpuContext&, const Rotary<T>&);
+template <class T>
+Cost cost(const Rotary<T>&);
+template <class T>
+void run(CpuContext&, const Rotary<T>&);
 
 }  // namespace loglog

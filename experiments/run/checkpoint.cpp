@@ -19,7 +19,8 @@ struct Group {
     const char* name;
     Part part;
 };
-const std::array groups{Group{"values", &Parameters::values<float>}, Group{"first_moments", &Parameters::first_moment<float>},
+const std::array groups{Group{"values", &Parameters::values<float>},
+                        Group{"first_moments", &Parameters::first_moment<float>},
                         Group{"second_moments", &Parameters::second_moment<float>}};
 constexpr std::size_t values_only = 1;
 
@@ -29,9 +30,12 @@ std::vector<std::int64_t> extents_of(const Shape& shape) {
     return extents;
 }
 
-std::string dataset_of(const Group& group, const ParameterSpec& spec) { return fmt::format("/{}/{}", group.name, spec.name); }
+std::string dataset_of(const Group& group, const ParameterSpec& spec) {
+    return fmt::format("/{}/{}", group.name, spec.name);
+}
 
-void save(const std::filesystem::path& path, Parameters& parameters, const CheckpointLabel& label, std::size_t group_count) {
+void save(const std::filesystem::path& path, Parameters& parameters, const CheckpointLabel& label,
+          std::size_t group_count) {
     auto file = Hdf5File::create(path);
     for (std::size_t g = 0; g < group_count; ++g) {
         for (std::size_t p = 0; p < parameters.size(); ++p) {

@@ -16,7 +16,9 @@ std::string spell(double value) { return std::isnan(value) ? "nan" : fmt::format
 
 std::optional<std::string> DivergenceRule::observe(std::int64_t step, double loss, double gradient_norm) {
     if (!std::isfinite(loss)) { return fmt::format("loss is {} at step {}", spell(loss), step); }
-    if (!std::isfinite(gradient_norm)) { return fmt::format("gradient norm is {} at step {}", spell(gradient_norm), step); }
+    if (!std::isfinite(gradient_norm)) {
+        return fmt::format("gradient norm is {} at step {}", spell(gradient_norm), step);
+    }
 
     recent_[count_ % window] = loss;
     ++count_;

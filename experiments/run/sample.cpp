@@ -20,7 +20,8 @@ void validate(const SamplingOptions& options) {
     require(options.tokens >= 1, fmt::format("--tokens is {} but must be at least 1", options.tokens));
     require(options.temperature >= 0, fmt::format("--temperature is {} but must be at least 0", options.temperature));
     require(options.top_k >= 0, fmt::format("--top-k is {} but must be at least 0 (0: all)", options.top_k));
-    require(options.top_p > 0 && options.top_p <= 1, fmt::format("--top-p is {} but must be above 0 and at most 1", options.top_p));
+    require(options.top_p > 0 && options.top_p <= 1,
+            fmt::format("--top-p is {} but must be above 0 and at most 1", options.top_p));
     if (!problems.empty()) { throw InputError{problems}; }
 }
 
@@ -44,7 +45,9 @@ std::int32_t sample_token(std::span<const float> logits, const SamplingOptions& 
     const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
     std::size_t kept = 0;
     double kept_weight = 0;
-    while (kept < weights.size() && (kept == 0 || kept_weight < options.top_p * total)) { kept_weight += weights[kept++]; }
+    while (kept < weights.size() && (kept == 0 || kept_weight < options.top_p * total)) {
+        kept_weight += weights[kept++];
+    }
 
     double target = uniform * kept_weight;
     for (std::size_t i = 0; i + 1 < kept; ++i) {

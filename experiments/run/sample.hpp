@@ -25,8 +25,8 @@ void validate(const SamplingOptions& options);
 /// Draws from softmax(logits / temperature) restricted to the top k and the top p; `uniform` in [0, 1) decides.
 std::int32_t sample_token(std::span<const float> logits, const SamplingOptions& options, double uniform);
 
-/// Continues `prompt`, calling `emit` for each new token until the options' count or the end of the document. Beyond the
-/// model's context it goes on from the last half of a context.
+/// Continues `prompt`, calling `emit` for each new token until the options' count or the end of the document. Beyond
+/// the model's context it goes on from the last half of a context.
 void generate(TrainedModel& trained, Context& context, std::string_view prompt, const SamplingOptions& options,
               const std::function<void(std::int32_t)>& emit);
 

@@ -43,7 +43,8 @@ TextScore score_text(TrainedModel& trained, Context& context, std::string_view t
                                .sequences = 1,
                                .time = static_cast<std::int64_t>(length)};
         const auto losses = trained.model.loss(tape, batch, StepInfo{}).token_losses.values<float>();
-        score.losses.insert(score.losses.end(), losses.begin() + static_cast<std::ptrdiff_t>(scored - first), losses.end());
+        score.losses.insert(score.losses.end(), losses.begin() + static_cast<std::ptrdiff_t>(scored - first),
+                            losses.end());
     }
     return score;
 }

@@ -14,9 +14,9 @@ struct TextScore {
     std::vector<float> losses;  ///< nats, one a token
     std::size_t bytes = 0;
 
-    double loss() const;           ///< nats per token
+    double loss() const;  ///< nats per token
     double bits_per_byte() const;
-    double perplexity() const;     ///< per token
+    double perplexity() const;  ///< per token
 };
 
 /// Scores every token of `text`, the first one after an end-of-document token. A text longer than the model's context

@@ -31,8 +31,8 @@ TrainedModel load_trained_model(const std::filesystem::path& registry, const Run
     const auto folder = run_folder(registry, record.id);
     const auto weights = std::filesystem::exists(weights_file(folder)) ? weights_file(folder) : checkpoint_file(folder);
     if (!std::filesystem::exists(weights)) {
-        throw InputError{fmt::format("run {} ({}) has no weights: neither {} nor a checkpoint is in its folder", record.id,
-                                     to_text(record.state), weights_file(folder).string())};
+        throw InputError{fmt::format("run {} ({}) has no weights: neither {} nor a checkpoint is in its folder",
+                                     record.id, to_text(record.state), weights_file(folder).string())};
     }
     const auto spec = run_spec_from_json(record.spec);
     Decoder model{decoder_config(spec), Purpose::inference};

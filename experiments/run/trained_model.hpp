@@ -9,8 +9,8 @@
 
 namespace loglog {
 
-/// Keeps a tokenizer with the registry, once for all its runs: registry/tokenizers/HASH.json. So a registry folder alone
-/// is enough to generate and score.
+/// Keeps a tokenizer with the registry, once for all its runs: registry/tokenizers/HASH.json. So a registry folder
+/// alone is enough to generate and score.
 void store_tokenizer(const std::filesystem::path& registry, const Tokenizer& tokenizer);
 
 /// A run's model and how it reads text.

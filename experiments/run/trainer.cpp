@@ -45,12 +45,14 @@ ValidationWindows validation_windows(const TokenDataset& data, const RunSpec& sp
     const auto tokens = data.tokens(Split::validation);
     const auto available = tokens == 0 ? 0 : (tokens - 1) / context;
     if (available == 0) {
-        throw InputError{fmt::format("the data set's validation split has {} tokens, but an evaluation needs at least one "
-                                     "window of model.context + 1 = {} (build the data set from more documents, or with a "
-                                     "larger --val-fraction)",
-                                     tokens, context + 1)};
+        throw InputError{
+            fmt::format("the data set's validation split has {} tokens, but an evaluation needs at least one "
+                        "window of model.context + 1 = {} (build the data set from more documents, or with a "
+                        "larger --val-fraction)",
+                        tokens, context + 1)};
     }
-    const auto count = std::clamp<std::uint64_t>(static_cast<std::uint64_t>(spec.train.eval_tokens) / context, 1, available);
+    const auto count =
+        std::clamp<std::uint64_t>(static_cast<std::uint64_t>(spec.train.eval_tokens) / context, 1, available);
     return {count, [&data, context, available, count](std::uint64_t position, std::span<std::int32_t> window) {
                 data.read(Split::validation, position * available / count * context, window);
             }};
@@ -88,7 +90,8 @@ class RunLoop {
         if (!std::filesystem::exists(checkpoint_file(folder_))) { return; }
         const auto label = load_checkpoint(checkpoint_file(folder_), session_.parameters());
         if (label.id != context_.id) {
-            throw Error{fmt::format("{} belongs to run {}, not {}", checkpoint_file(folder_).string(), label.id, context_.id)};
+            throw Error{
+                fmt::format("{} belongs to run {}, not {}", checkpoint_file(folder_).string(), label.id, context_.id)};
         }
         session_.resume_after(label.step);
         for (const auto& line : read_curves(folder_).train) {
@@ -135,7 +138,8 @@ class RunLoop {
         line.flops = flops_per_token_ * static_cast<double>(line.tokens);
         line.seconds = seconds_;
         line.tokens_per_second = batch_tokens / seconds;
-        line.share_of_peak = context_.peak_flops > 0 ? flops_per_token_ * batch_tokens / seconds / context_.peak_flops : 0;
+        line.share_of_peak =
+            context_.peak_flops > 0 ? flops_per_token_ * batch_tokens / seconds / context_.peak_flops : 0;
         line.clipped = result.clipped;
         live_->journal().write(line);
         if (context_.on_step) { context_.on_step({done, total_steps(spec_), result.loss, line.tokens_per_second}); }
@@ -186,9 +190,11 @@ class RunLoop {
 
 }  // namespace
 
-RunRecord planned_record(const RunSpec& spec, const TokenDataset& data, const std::string& id, const std::string& sweep) {
+RunRecord planned_record(const RunSpec& spec, const TokenDataset& data, const std::string& id,
+                         const std::string& sweep) {
     const auto cost = estimate(spec);
-    const auto windows = (std::max<std::uint64_t>(data.tokens(Split::train), 1) - 1) / static_cast<std::uint64_t>(spec.model.context);
+    const auto windows =
+        (std::max<std::uint64_t>(data.tokens(Split::train), 1) - 1) / static_cast<std::uint64_t>(spec.model.context);
     RunRecord record;
     record.id = id;
     record.sweep = sweep;

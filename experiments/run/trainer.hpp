@@ -26,10 +26,10 @@ struct RunContext {
     std::string sweep;        ///< name of the sweep it belongs to, or empty
     std::string environment;  ///< JSON text of capture_environment()
     int threads = 1;
-    double peak_flops = 0;                             ///< measured FMA peak of this process on `threads` threads
-    const std::atomic<bool>* stop = nullptr;           ///< set from outside: checkpoint and return soon
+    double peak_flops = 0;                              ///< measured FMA peak of this process on `threads` threads
+    const std::atomic<bool>* stop = nullptr;            ///< set from outside: checkpoint and return soon
     std::function<void(const RunProgress&)> on_step{};  ///< called after every step
-    double checkpoint_seconds = 30;                    ///< between checkpoints where the spec names no step count
+    double checkpoint_seconds = 30;                     ///< between checkpoints where the spec names no step count
 };
 
 /// What the registry knows of a run before it starts, with its exact costs.

@@ -119,7 +119,8 @@ Evaluation TrainingSession::evaluate(const WindowSource& validation, std::uint64
 
 std::size_t TrainingSession::memory_bytes() const noexcept {
     const auto& parameters = model_.parameters();
-    return parameters.value_bytes() + parameters.gradient_bytes() + parameters.moment_bytes() + activations_.peak_bytes();
+    return parameters.value_bytes() + parameters.gradient_bytes() + parameters.moment_bytes() +
+           activations_.peak_bytes();
 }
 
 }  // namespace loglog

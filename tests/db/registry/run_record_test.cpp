@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "db/files/publish.hpp"
-#include "engine/base/nearest_name.hpp"
 #include "engine/base/error.hpp"
+#include "engine/base/nearest_name.hpp"
 #include "tests/db/registry/sample_record.hpp"
 
 namespace loglog {

@@ -110,7 +110,8 @@ TEST(TokenizerJson, SaysWhatItCannotUse) {
                 HasSubstr("\"nobody\", which is not in the vocabulary"));
     EXPECT_THAT(complaint([](json& f) { f["model"]["merges"].push_back(7); }),
                 HasSubstr("merge 7 is no pair of tokens"));
-    EXPECT_THAT(complaint([](json& f) { f["added_tokens"] = json::array(); }), HasSubstr("so the end of a document is unknown"));
+    EXPECT_THAT(complaint([](json& f) { f["added_tokens"] = json::array(); }),
+                HasSubstr("so the end of a document is unknown"));
 }
 
 TEST(TokenizerJson, SaysWhenAFileIsNoJsonOrMissing) {

@@ -27,9 +27,7 @@ TEST(SampleToken, DrawsFromTheSoftmax) {
     EXPECT_THAT(frequencies({}), testing::Pointwise(testing::DoubleNear(1e-4), {0.1, 0.2, 0.4, 0.3}));
 }
 
-TEST(SampleToken, TemperatureZeroTakesTheLikeliest) {
-    EXPECT_EQ(sample_token(logits, {.temperature = 0}, 0.999), 2);
-}
+TEST(SampleToken, TemperatureZeroTakesTheLikeliest) { EXPECT_EQ(sample_token(logits, {.temperature = 0}, 0.999), 2); }
 
 TEST(SampleToken, TemperatureHalfSquaresTheProbabilities) {
     // 0.01, 0.04, 0.16, 0.09 over their sum 0.30
@@ -43,7 +41,8 @@ TEST(SampleToken, TopKLeavesTheKLikeliest) {
 
 TEST(SampleToken, TopPLeavesTheFewestThatHoldTheProbability) {
     // 0.4 alone does not hold 0.5, 0.4 + 0.3 does.
-    EXPECT_THAT(frequencies({.top_p = 0.5}), testing::Pointwise(testing::DoubleNear(2e-4), {0.0, 0.0, 4.0 / 7, 3.0 / 7}));
+    EXPECT_THAT(frequencies({.top_p = 0.5}),
+                testing::Pointwise(testing::DoubleNear(2e-4), {0.0, 0.0, 4.0 / 7, 3.0 / 7}));
 }
 
 TEST(SampleToken, EqualLogitsAreTakenInTheOrderOfTheirIds) {
