@@ -10,6 +10,7 @@
 #include "apps/loglog/stop_signal.hpp"
 #include "apps/loglog/verbs.hpp"
 #include "db/registry/registry.hpp"
+#include "distributed/mpi/session.hpp"
 #include "engine/base/cores.hpp"
 #include "engine/base/error.hpp"
 #include "engine/measure/ceilings.hpp"
@@ -18,6 +19,7 @@
 #include "experiments/run/run_folder.hpp"
 #include "experiments/run/trainer.hpp"
 #include "experiments/spec/load.hpp"
+#include "sweeps/scheduler/run_lock.hpp"
 
 namespace loglog {
 namespace {
@@ -139,11 +141,17 @@ void train(const TrainOptions& options, Program& program) {
         return print_result(*known, options.json);
     }
 
+    const auto lock = RunLock::try_acquire(registry_path, id);
+    if (!lock) {
+        throw Error{
+            fmt::format("run {} is being trained by another process; wait for it, or repeat the run with --again", id)};
+    }
+
     RunContext context;
     context.registry = registry_path;
     context.id = id;
     context.threads = spec.train.threads > 0 ? static_cast<int>(spec.train.threads) : usable_cores();
-    context.environment = capture_environment(program.argc, program.argv);
+    context.environment = capture_environment(program.argc, program.argv, {{"mpi", mpi_library_version()}});
     context.peak_flops = measured_fma_peak(context.threads);
     context.stop = &watch_stop_signals();
     fmt::print(stderr, "run {}: {} layers, width {}, {} tokens, {} thread{}\n", id, spec.model.layers, spec.model.width,

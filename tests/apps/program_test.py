@@ -131,6 +131,21 @@ class Program(unittest.TestCase):
         self.assertEqual(resumed["final_val_loss"], undisturbed["final_val_loss"])
         self.assertEqual(resumed["final_train_loss"], undisturbed["final_train_loss"])
 
+    def test_a_run_under_way_is_left_to_its_process(self):
+        command = ["train", str(self.spec), "--registry", self.registry, "--set", "train.tokens=2e6"]
+        process = subprocess.Popen([LOGLOG, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            while not list(pathlib.Path(self.registry).glob("runs/*/journal.jsonl")):
+                self.assertIsNone(process.poll(), "the run ended before the other one was started")
+                time.sleep(0.005)
+
+            result = self.succeed(*command, status=1)
+
+            self.assertIn("is being trained by another process", result.stderr)
+        finally:
+            process.kill()
+            process.communicate()
+
     def test_a_learning_rate_far_too_large_is_recorded_as_diverged(self):
         record = self.train("--set", "train.optimizer.lr=100", "--set", "train.optimizer.clip=0", status=3)
 
