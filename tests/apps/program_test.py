@@ -170,6 +170,37 @@ class Program(unittest.TestCase):
         mean = sum(token["loss"] for token in score["per_token"]) / score["tokens"]
         self.assertAlmostEqual(score["loss"], mean, places=6)
 
+    def test_files_become_a_data_set_that_is_trained_on_and_verified(self):
+        texts = self.path / "texts"
+        texts.mkdir()
+        for i in range(60):
+            (texts / f"{i}.py").write_text(f"def f{i}(x):\n    return x * {i} + {i * i}\n" * 20)
+        (texts / "again.py").write_text((texts / "7.py").read_text())
+        (texts / "binary.py").write_bytes(b"a\0b")
+        (texts / "latin.py").write_bytes(b"caf\xe9")
+        data = self.path / "data"
+        build = ["data", "build", "--out", str(data), "--tokenizer", "bpe:300", "--val-fraction", "0.2", str(texts), "--json"]
+
+        built = json.loads(self.succeed(*build).stdout)
+        again = self.succeed(*build)
+        info = json.loads(self.succeed("data", "info", str(data), "--verify", "--json").stdout)
+
+        self.assertEqual(built["files"], 63)
+        self.assertEqual(built["dropped"], {"duplicate": 1, "binary": 1, "not_utf8": 1, "empty": 0})
+        self.assertEqual(sum(split["documents"] for split in info["splits"].values()), 60)
+        self.assertIn("already", again.stdout + again.stderr)
+        spec = SPEC.replace("synthetic = { documents = 100, seed = 5 }", f'path = "{data}"').replace("131072", "8192")
+        self.spec.write_text(spec)
+        self.assertEqual(self.train()["vocab"], info["tokenizer"]["vocab_size"])
+
+        shard = next(data.glob("train-*.tokens"))
+        damaged = bytearray(shard.read_bytes())
+        damaged[100] ^= 1
+        shard.write_bytes(damaged)
+        result = self.succeed("train", str(self.spec), "--registry", self.registry, "--again", status=1)
+        self.assertIn(str(shard), result.stderr)
+        self.assertIn("checksum", result.stderr)
+
     def test_a_run_that_is_not_there_is_an_input_error(self):
         self.train()
 
