@@ -54,6 +54,8 @@ std::vector<Split> assign_splits(std::span<const ContentHash> hashes, const Spli
     std::vector<Split> splits(hashes.size());
     std::transform(hashes.begin(), hashes.end(), splits.begin(), split_of);
 
+    const bool is_all_held_out = std::find(splits.begin(), splits.end(), Split::train) == splits.end();
+    if (is_all_held_out && !splits.empty()) { splits.back() = Split::train; }
     const auto holds = [&](Split split) { return std::find(splits.begin(), splits.end(), split) != splits.end(); };
     if (fractions.validation > 0.0 && !holds(Split::validation)) { move_one_from_train(splits, Split::validation); }
     if (fractions.test > 0.0 && !holds(Split::test)) { move_one_from_train(splits, Split::test); }
