@@ -29,7 +29,7 @@ void validate(const SplitFractions& fractions);
 /// The split of each document, from the hash of its content alone: u = hash / 2^128 below `validation` goes there,
 /// below `validation + test` to test, else to train. So a document stays where it is when the corpus grows. Only where
 /// a wanted split would stay empty does it get the training document of the smallest hash (while train keeps at least
-/// one).
+/// one); and where train would, it gets the document of the largest.
 ///
 /// hashes   [documents], ascending, without duplicates
 /// returns  [documents]
