@@ -184,7 +184,7 @@ void add_info(CLI::App& data) {
 }  // namespace
 
 void add_data_verb(CLI::App& app, Program&) {
-    auto* data = app.add_subcommand("data", "make and inspect token data sets");
+    auto* data = app.add_subcommand("data", "Make and inspect token data sets");
     data->require_subcommand(1);
     add_build(*data);
     add_info(*data);

@@ -24,13 +24,13 @@ int main(int argc, char** argv) {
     app.require_subcommand(1);
     app.option_defaults()->always_capture_default();
     Program program{argc, argv, 0};
-    // VERBS: one line a verb, in the order of the help text
+    // In the order of the help text: from data to report, then what is done with runs and machines.
     add_data_verb(app, program);
+    add_train_verb(app, program);
+    add_sweep_verb(app, program);
     add_runs_verb(app, program);
     add_fit_verb(app, program);
     add_report_verb(app, program);
-    add_train_verb(app, program);
-    add_sweep_verb(app, program);
     add_generate_verb(app, program);
     add_score_verb(app, program);
     add_bench_verb(app, program);

@@ -2,6 +2,7 @@
 
 namespace loglog {
 
-inline constexpr const char* version = LOGLOG_VERSION;
+/// The program's version, as the build system has it.
+extern const char* const version;
 
 }  // namespace loglog

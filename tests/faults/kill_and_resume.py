@@ -42,17 +42,28 @@ def ask(arguments, *words):
     return result.stdout
 
 
-def kill_session(process):
-    """SIGKILL to every process of the session: mpirun puts ranks into process groups of their own."""
+def members(session):
+    """Processes of a session that still run."""
     for entry in pathlib.Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            if int(fields[3]) == process.pid:
-                os.kill(int(entry.name), signal.SIGKILL)
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            pass
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(fields[3]) == session and fields[0] not in "ZX":
+                yield int(entry.name)
+
+
+def kill_session(process):
+    """SIGKILL to every process of the session: mpirun puts ranks into process groups of their own, and may be starting
+    one while others are killed."""
+    while alive := list(members(process.pid)):
+        for pid in alive:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        time.sleep(0.01)
     process.wait()
 
 
