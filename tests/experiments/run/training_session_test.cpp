@@ -3,12 +3,11 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
 #include <vector>
 
 #include "engine/base/error.hpp"
 #include "experiments/run/checkpoint.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace loglog {
 namespace {
@@ -41,20 +40,6 @@ std::vector<double> losses_of(TrainingSession& session, int steps) {
     for (int i = 0; i < steps; ++i) { losses.push_back(session.step().loss); }
     return losses;
 }
-
-class TemporaryFolder {
-  public:
-    TemporaryFolder() {
-        std::string name = (std::filesystem::temp_directory_path() / "loglog-session-XXXXXX").string();
-        if (mkdtemp(name.data()) == nullptr) { throw Error{"cannot make a temporary folder"}; }
-        path_ = name;
-    }
-    ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-    std::filesystem::path operator/(const char* file) const { return path_ / file; }
-
-  private:
-    std::filesystem::path path_;
-};
 
 TEST(TrainingSession, StartsAtTheLossOfAUniformGuessAndLearns) {
     TrainingSession session{small_spec(), counting_windows, 1};
