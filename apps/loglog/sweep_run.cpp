@@ -87,7 +87,7 @@ int conclude(const Plan& plan, const SweepState& before, const SweepResult& resu
              const std::vector<RunRecord>& unsuccessful, const SweepOptions& options) {
     const int ok = before.ok + result.ok;
     const int diverged = before.diverged + result.diverged;
-    const int busy = before.busy + result.busy;
+    const int busy = result.busy;
     const int unfinished = result.stopped + result.not_started;
     if (options.json) {
         const nlohmann::ordered_json summary{{"sweep", plan.sweep},

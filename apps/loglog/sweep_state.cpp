@@ -28,6 +28,7 @@ std::optional<RunRecord> record_of(const std::filesystem::path& registry, const 
 SweepState sweep_state(const Plan& plan, Registry& registry) {
     SweepState state;
     std::vector<RunRecord> stale;
+    std::vector<RunOrder> running;
     for (const std::size_t i : longest_first(plan)) {
         const PlannedRun& run = plan.runs[i];
         std::optional<RunRecord> record = record_of(registry.folder(), run.id);
@@ -40,7 +41,9 @@ SweepState sweep_state(const Plan& plan, Registry& registry) {
                 ++state.diverged;
                 break;
             case RunState::running:
-                ++state.busy;
+                // Or so its folder says: of a process killed on another host nobody knows. Its lock decides, last of
+                // all.
+                running.push_back({run.id, plan.sweep, to_json(run.spec)});
                 break;
             default:
                 state.queue.push_back({run.id, plan.sweep, to_json(run.spec)});
@@ -48,6 +51,7 @@ SweepState sweep_state(const Plan& plan, Registry& registry) {
         }
         if (record && registry.find(run.id) != record) { stale.push_back(std::move(*record)); }
     }
+    state.queue.insert(state.queue.end(), running.begin(), running.end());
     if (!stale.empty()) { registry.upsert(std::span<const RunRecord>{stale}); }
     return state;
 }

@@ -15,7 +15,6 @@ struct SweepState {
     std::vector<RunOrder> queue;  ///< still to be trained, longest first: new, stopped, killed and failed ones
     int ok = 0;
     int diverged = 0;
-    int busy = 0;  ///< trained by another process now
 };
 
 /// Looks at every run's folder, and brings the registry up to date where a kill left it behind.

@@ -40,7 +40,8 @@ std::string hash_of(const std::string& text) {
     return digits.str();
 }
 
-/// Field 22 of /proc/PID/stat, the process's start in clock ticks since boot; 0 if there is no such process.
+/// Field 22 of /proc/PID/stat, the process's start in clock ticks since boot; 0 if there is no such process, or only
+/// what is left of it until its parent asks how it ended (a zombie).
 std::int64_t start_ticks_of(std::int64_t pid) {
     std::ifstream stream{"/proc/" + std::to_string(pid) + "/stat"};
     std::string text;
@@ -49,7 +50,9 @@ std::int64_t start_ticks_of(std::int64_t pid) {
     if (name_end == std::string::npos) { return 0; }
     std::istringstream fields{text.substr(name_end + 1)};
     std::string field;
-    for (int number = 3; number <= 22; ++number) { fields >> field; }
+    fields >> field;
+    if (field == "Z" || field == "X") { return 0; }
+    for (int number = 4; number <= 22; ++number) { fields >> field; }
     return std::strtoll(field.c_str(), nullptr, 10);
 }
 
@@ -286,7 +289,7 @@ bool may_be_alive(const RunOwner& owner) {
     if (owner.host != host_name()) { return true; }
     if (::kill(static_cast<pid_t>(owner.pid), 0) != 0 && errno == ESRCH) { return false; }
     const std::int64_t ticks = start_ticks_of(owner.pid);
-    return ticks == 0 || owner.start_ticks == 0 || ticks == owner.start_ticks;
+    return ticks != 0 && (owner.start_ticks == 0 || ticks == owner.start_ticks);
 }
 
 }  // namespace loglog

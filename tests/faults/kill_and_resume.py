@@ -83,7 +83,8 @@ def runs(arguments, registry):
 def curves(arguments, registry, folder):
     out = folder / "curves.json"
     ask(arguments, "runs", "export", "--curves", "--format", "json", "--out", str(out), "--registry", str(registry))
-    return stable(json.loads(out.read_text()))
+    # By id: they are listed by time of creation, which kills change.
+    return {run["id"]: stable(run) for run in json.loads(out.read_text())}
 
 
 def main():

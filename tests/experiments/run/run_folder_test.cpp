@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -313,6 +314,24 @@ TEST(RunFolder, CostsAOneStepRunFewMilliseconds) {
 
     EXPECT_LT(least, 20e-3);
     RecordProperty("microseconds", static_cast<int>(least * 1e6));
+}
+
+TEST(RunOwner, AKilledProcessThatItsParentHasNotAskedAboutIsNotAlive) {
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        ::pause();
+        ::_exit(0);
+    }
+    const RunOwner owner{host_name(), child, 0};
+    EXPECT_TRUE(may_be_alive(owner));
+
+    ::kill(child, SIGKILL);
+    siginfo_t ended{};
+    ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOWAIT), 0);  // a zombie from here on
+
+    EXPECT_FALSE(may_be_alive(owner));
+    ::waitpid(child, nullptr, 0);
 }
 
 }  // namespace
