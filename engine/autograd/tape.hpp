@@ -91,6 +91,17 @@ class Tape {
     std::span<T> collected(const Tensor& y) {
         return {reinterpret_cast<T*>(collected_bytes(y)), y.elements()};
     }
+    /// For backward passes: work that only parameters' gradients wait for. It runs at once, or, between backward_inputs
+    /// and backward_weights, when those are due: what the closure reads must then still be there, so buffers are not
+    /// recycled in between, and passed gradients are copied instead of changing hands.
+    template <class Closure>
+    void weight_gradient(const Closure& work) {
+        work(*this);
+    }
+    /// backward() in two steps, for pipeline schedules that delay the second (Qi et al. 2024, Zero Bubble,
+    /// arXiv:2401.10241): gradients of activations first, those of parameters later, in the same order and bits.
+    void backward_inputs();
+    void backward_weights();
     /// Adds y's gradient, which is then no longer needed, to x's; the buffer changes hands where x has none yet.
     void pass_gradient(const Tensor& y, const Tensor& x);
 

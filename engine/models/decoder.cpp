@@ -17,8 +17,9 @@ RotaryTable make_rotary_table(const DecoderConfig& config, DType dtype, Backing 
 
 }  // namespace
 
-Decoder::Decoder(const DecoderConfig& config, Purpose purpose, DType dtype, Backing backing)
+Decoder::Decoder(const DecoderConfig& config, Purpose purpose, DType dtype, Backing backing, const ModelPart& part)
     : config_{resolved(config)},
+      part_{part},
       rule_{config_.parameterization, config_.width, config_.layers, config_.head_dim},
       parts_{config_},
       rotary_{make_rotary_table(config_, dtype, backing)},

@@ -6,6 +6,7 @@
 #include "engine/autograd/tape.hpp"
 #include "engine/models/decoder_config.hpp"
 #include "engine/models/decoder_parts.hpp"
+#include "engine/models/model_part.hpp"
 #include "engine/nn/parameters.hpp"
 #include "engine/nn/rotary_table.hpp"
 #include "engine/nn/step_info.hpp"
@@ -36,11 +37,12 @@ class Decoder {
   public:
     /// `config` is resolved and checked: throws InputError listing every problem. Values are zero until `initialize`.
     explicit Decoder(const DecoderConfig& config, Purpose purpose = Purpose::training, DType dtype = DType::float32,
-                     Backing backing = Backing::memory);
+                     Backing backing = Backing::memory, const ModelPart& part = {});
 
     const DecoderConfig& config() const noexcept { return config_; }
     Parameters& parameters() noexcept { return parameters_; }
     const Parameters& parameters() const noexcept { return parameters_; }
+    const ModelPart& part() const noexcept { return part_; }
     void initialize(Seed seed) { parameters_.initialize(seed); }
 
     /// Next-token loss of a micro-batch. When the tape records, the gradient of
@@ -64,6 +66,7 @@ class Decoder {
     Tensor head_weight();
 
     DecoderConfig config_;
+    ModelPart part_;
     ParameterizationRule rule_;
     DecoderParts parts_;
     RotaryTable rotary_;

@@ -49,7 +49,8 @@ ModelCost count_cost(const DecoderConfig& config, std::int64_t sequences, std::i
             .evaluation_bytes = forward.peak_bytes,
             .parameter_bytes = parameters.value_bytes(),
             .gradient_bytes = parameters.gradient_bytes(),
-            .moment_bytes = parameters.moment_bytes()};
+            .moment_bytes = parameters.moment_bytes(),
+            .tensor_traffic = {}};
 }
 
 std::int64_t choose_micro_batch(const DecoderConfig& config, std::int64_t batch_sequences) {

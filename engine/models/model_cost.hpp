@@ -5,6 +5,8 @@
 
 #include "engine/kernels/context.hpp"
 #include "engine/models/decoder_config.hpp"
+#include "engine/models/model_part.hpp"
+#include "engine/parallel/counting_group.hpp"
 #include "engine/tensor/dtype.hpp"
 
 namespace loglog {
@@ -21,6 +23,7 @@ struct ModelCost {
     std::size_t parameter_bytes = 0;
     std::size_t gradient_bytes = 0;
     std::size_t moment_bytes = 0;
+    Traffic tensor_traffic;  ///< of a micro-batch's forward and backward passes in the tensor group
 
     /// Model FLOPs of training on one token: forward and backward matrix products and token mixing.
     double flops_per_token() const noexcept { return training.model_flops / static_cast<double>(tokens); }
@@ -34,6 +37,10 @@ struct ModelCost {
 /// Counts a micro-batch of `sequences` windows of `time` tokens (0: the configuration's context). `config` is resolved
 /// first; throws InputError if it is invalid.
 ModelCost count_cost(const DecoderConfig& config, std::int64_t sequences = 1, std::int64_t time = 0,
+                     DType dtype = DType::float32);
+/// The same for what one rank holds; part.tensor.group may be null for a cut model, it is replaced by a counting one.
+/// `parameters` are still the whole model's.
+ModelCost count_cost(const DecoderConfig& config, const ModelPart& part, std::int64_t sequences, std::int64_t time = 0,
                      DType dtype = DType::float32);
 
 /// Sequences per forward and backward pass when the user gives none: the largest divisor of `batch_sequences` that

@@ -9,6 +9,7 @@
 
 #include "engine/base/random.hpp"
 #include "engine/kernels/context.hpp"
+#include "engine/nn/cut.hpp"
 #include "engine/nn/parameterization.hpp"
 #include "engine/tensor/storage.hpp"
 #include "engine/tensor/tensor.hpp"
@@ -26,6 +27,8 @@ struct ParameterSpec {
     double init_mean = 0;
     double init_std = 0;  ///< values start as init_mean + init_std * normal
     OptimizerMultipliers multipliers = {};
+    Cut cut = {};
+    bool present = true;    ///< whether any of it lies on this rank
     bool two_uses = false;  ///< read at both ends of the model (a tied head): each use collects its gradient apart
 };
 

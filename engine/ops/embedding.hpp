@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/autograd/tape.hpp"
+#include "engine/ops/leaf_cut.hpp"
 
 namespace loglog {
 
@@ -8,6 +9,7 @@ struct EmbeddingOptions {
     std::int64_t time = 0;  ///< tokens per sequence
     double scale = 1;
     std::int64_t first_position = 0;
+    VocabCut cut = {};  ///< of the token table
 };
 
 /// y[t] = scale * (token_table[tokens[t]] + position_table[first_position + t mod time]).
@@ -15,7 +17,10 @@ struct EmbeddingOptions {
 /// tokens          [rows], each in [0, vocab); must outlive the backward pass
 /// token_table     [vocab, width]
 /// position_table  [positions, width] or without data
-/// returns         [rows, width]
+/// returns         [rows, width], or [rows / ranks, width] with cut.scatter_rows
+///
+/// Where the table is cut, exactly one rank contributes to each row and the others add zeros, so that the sum is exact
+/// in any order.
 Tensor embedding(Tape& tape, std::span<const std::int32_t> tokens, const Tensor& token_table,
                  const Tensor& position_table, const EmbeddingOptions& options);
 

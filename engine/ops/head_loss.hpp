@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/autograd/tape.hpp"
+#include "engine/ops/leaf_cut.hpp"
 
 namespace loglog {
 
@@ -8,6 +9,7 @@ struct HeadLossOptions {
     double logit_scale = 1;
     double z_loss = 0;          ///< weight of (log Z)^2 in the objective
     double gradient_scale = 1;  ///< the objective is this times the sum over tokens
+    VocabCut cut = {};          ///< of `weight`; every rank gets the same losses, and the whole gradient of h
 };
 
 struct HeadLoss {

@@ -2,6 +2,7 @@
 
 #include "engine/autograd/tape.hpp"
 #include "engine/kernels/activation.hpp"
+#include "engine/ops/leaf_cut.hpp"
 
 namespace loglog {
 
@@ -10,6 +11,7 @@ struct LinearOptions {
     Tensor bias = {};      ///< [out]
     Tensor residual = {};  ///< [.., out]
     double residual_scale = 1;
+    ColumnCut cut = {};  ///< of the output features; the bias is cut alike. Without residual.
 };
 
 /// x [.., in], weight [out, in] -> [.., out]: residual + residual_scale * (x weight^T + bias), in one matrix product.
@@ -25,8 +27,8 @@ struct Activated {
 };
 
 /// x [.., in], weight [out, in], bias [out] or absent -> activation(x weight^T + bias), [.., out].
-Activated linear_activated(Tape& tape, const Tensor& x, const Tensor& weight, const Tensor& bias,
-                           Activation activation);
+Activated linear_activated(Tape& tape, const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation,
+                           const ColumnCut& cut = {});
 Tensor linear(Tape& tape, const Activated& x, const Tensor& weight, const LinearOptions& options = {});
 
 }  // namespace loglog

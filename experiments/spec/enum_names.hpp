@@ -5,6 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "distributed/collectives/reduction.hpp"
+#include "distributed/pipeline_parallel/schedule.hpp"
 #include "experiments/spec/model_spec.hpp"
 #include "experiments/spec/train_spec.hpp"
 
@@ -75,6 +77,18 @@ struct EnumNames<Precision> {
     static constexpr std::array values{std::pair{Precision::fp32, std::string_view{"fp32"}},
                                        std::pair{Precision::bf16, std::string_view{"bf16"}},
                                        std::pair{Precision::fp16, std::string_view{"fp16"}}};
+};
+template <>
+struct EnumNames<PipelineSchedule> {
+    static constexpr std::array values{std::pair{PipelineSchedule::gpipe, std::string_view{"gpipe"}},
+                                       std::pair{PipelineSchedule::one_f_one_b, std::string_view{"1f1b"}},
+                                       std::pair{PipelineSchedule::interleaved, std::string_view{"interleaved"}},
+                                       std::pair{PipelineSchedule::zb_h1, std::string_view{"zb-h1"}}};
+};
+template <>
+struct EnumNames<Reduction> {
+    static constexpr std::array values{std::pair{Reduction::fast, std::string_view{"fast"}},
+                                       std::pair{Reduction::tree, std::string_view{"tree"}}};
 };
 
 template <class Enum>

@@ -92,6 +92,11 @@ void visit_fields(Spec&& s, Visit&& visit) {
     visit("layout.dp", s.layout.dp, at_least_1);
     visit("layout.tp", s.layout.tp, at_least_1);
     visit("layout.pp", s.layout.pp, at_least_1);
+    visit("layout.schedule", s.layout.schedule, any);
+    visit("layout.micro_batches", s.layout.micro_batches, at_least_0);
+    visit("layout.zero", s.layout.zero, Range{.low = 0, .high = 1});
+    visit("layout.sequence_parallel", s.layout.sequence_parallel, any);
+    visit("layout.reduction", s.layout.reduction, any);
 }
 
 /// Every key of a run's spec.

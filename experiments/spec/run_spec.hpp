@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "distributed/collectives/reduction.hpp"
+#include "distributed/pipeline_parallel/schedule.hpp"
 #include "experiments/spec/model_spec.hpp"
 #include "experiments/spec/train_spec.hpp"
 
@@ -31,10 +33,18 @@ struct LayoutSpec {
     std::int64_t dp = 1;
     std::int64_t tp = 1;
     std::int64_t pp = 1;
+    PipelineSchedule schedule = PipelineSchedule::one_f_one_b;
+    std::int64_t micro_batches = 0;  ///< per data-parallel rank and step; 0: follows from train.micro_batch
+    std::int64_t zero = 0;           ///< ZeRO stage: 1 shards the optimizer's moments over dp
+    bool sequence_parallel = false;
+    Reduction reduction = Reduction::fast;
 
     std::int64_t ranks() const noexcept { return dp * tp * pp; }
     bool operator==(const LayoutSpec&) const = default;
 };
+
+std::string to_string(PipelineSchedule);
+std::string to_string(Reduction);
 
 /// A typed description of one run. Read by load_run_spec() (load.hpp), completed by resolve().
 struct RunSpec {

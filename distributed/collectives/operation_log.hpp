@@ -1,0 +1,42 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+namespace loglog {
+
+/// What a rank is doing, kept where another thread can read it: the last communication, and since when.
+class OperationLog {
+  public:
+    struct Entry {
+        std::string operation;    ///< "all-reduce of 1048576 bytes in the tensor group"
+        std::int64_t number = 0;  ///< counts operations
+        double seconds = 0;       ///< since it began or ended
+        bool waiting = false;     ///< in the operation, rather than computing after it
+    };
+
+    /// Marks the begin of an operation now and its end when destroyed. `what` must be a string literal.
+    class Scope {
+      public:
+        Scope(OperationLog* log, const char* what, const char* group, std::int64_t bytes) noexcept;
+        ~Scope();
+        Scope(const Scope&) = delete;
+        Scope& operator=(const Scope&) = delete;
+
+      private:
+        OperationLog* log_;
+    };
+
+    Entry last() const;
+
+  private:
+    std::atomic<const char*> what_{"start"};
+    std::atomic<const char*> group_{""};
+    std::atomic<std::int64_t> bytes_{0};
+    std::atomic<std::int64_t> number_{0};
+    std::atomic<std::int64_t> changed_ns_{0};  // steady clock
+    std::atomic<bool> waiting_{false};
+};
+
+}  // namespace loglog

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "distributed/pipeline_parallel/schedule.hpp"
+#include "engine/kernels/context.hpp"
+#include "engine/models/decoder.hpp"
+#include "engine/parallel/group.hpp"
+
+namespace loglog {
+
+/// One micro-batch's loss, known on the last stage (zeros elsewhere).
+struct MicroBatchLoss {
+    double sum = 0;    ///< nats
+    double z_sum = 0;  ///< of (log Z)^2
+};
+
+/// Where a step's time went on this stage.
+struct StageTimes {
+    double total = 0;    ///< seconds, first instruction to last
+    double waiting = 0;  ///< seconds for other stages' activations and gradients
+};
+
+/// This rank's part of a pipeline: runs the schedule's steps on its chunks of the model, exchanging activations and
+/// gradients with its neighbours. One stage alone is a pipeline too, without messages.
+class PipelineStage {
+  public:
+    /// Called when a chunk's parameter gradients of a micro-batch are complete, in the order of micro-batches per
+    /// chunk.
+    using AfterMicroBatch = std::function<void(int chunk, int micro_batch)>;
+
+    /// `model` holds the chunks that its ModelPart names, and lives as long as the stage does. `pipeline`: the stages.
+    PipelineStage(Context& context, Decoder& model, Group& pipeline, PipelineSchedule schedule);
+    ~PipelineStage();
+
+    /// Forward and backward passes of all micro-batches, each of the same shape. `infos` says where each belongs.
+    /// Parameter gradients are added up in Parameters in the order of micro-batches (begin_step() is the caller's).
+    std::vector<MicroBatchLoss> train(std::span<const TokenBatch> micro_batches, std::span<const StepInfo> infos,
+                                      const AfterMicroBatch& after);
+
+    /// Forward passes alone; `use` gets each micro-batch's token losses [sequences * time] on the last stage.
+    void evaluate(std::span<const TokenBatch> micro_batches,
+                  const std::function<void(std::size_t micro_batch, std::span<const float> losses)>& use);
+
+    const StageTimes& times() const noexcept { return times_; }  ///< of the last train()
+    std::size_t activation_bytes() const noexcept;               ///< the most held so far
+
+  private:
+    struct Work;
+    std::unique_ptr<Work> work_;
+    StageTimes times_;
+};
+
+}  // namespace loglog
