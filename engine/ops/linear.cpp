@@ -103,7 +103,7 @@ Tensor linear(Tape& tape, const Tensor& x, const Tensor& weight, const LinearOpt
 }
 
 Activated linear_activated(Tape& tape, const Tensor& x, const Tensor& weight, const Tensor& bias,
-                           Activation activation) {
+                           Activation activation, const ColumnCut&) {
     check(x, weight, {.bias = bias});
     const Shape shape = detail::with_last(x.shape, weight.shape[0]);
     Activated y{.value = {}, .pre_activation = {}, .activation = activation};
