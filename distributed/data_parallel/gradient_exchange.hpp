@@ -18,11 +18,17 @@ struct ExchangeOptions {
     bool noise_scale = true;
 };
 
+/// What a rank asks of all ranks of its run; one that asks is enough.
+struct StepRequests {
+    bool stop = false;
+    bool checkpoint = false;
+};
+
 /// What every rank of a run knows of a step, the same bits everywhere.
 struct StepTotals {
-    double loss_sum = 0;          ///< nats, over the global batch
-    double gradient_norm = 0;     ///< before clipping, every parameter once
-    bool stop_requested = false;  ///< by any rank
+    double loss_sum = 0;         ///< nats, over the global batch
+    double gradient_norm = 0;    ///< before clipping, every parameter once
+    StepRequests requests = {};  ///< of any rank
     /// Squared norms for the gradient noise scale (McCandlish et al. 2018, arXiv:1812.06162, appendix A): mean over the
     /// small batches, and of the whole batch. Both 0 where there is only one small batch.
     double small_batch_square = 0;
@@ -45,7 +51,7 @@ class GradientExchange {
     GradientListener* listener() noexcept;
     void after_micro_batch(int chunk, int micro_batch);
     /// Collective over the run. `losses`: of this rank's micro-batches (zeros but on the last stage).
-    StepTotals finish(std::span<const double> losses, bool stop_requested);
+    StepTotals finish(std::span<const double> losses, StepRequests requests);
     /// One AdamW step, skipped on all ranks alike when the norm is not finite.
     StepReport update(const AdamWSettings& settings, double lr, std::int64_t step, double gradient_norm);
 
