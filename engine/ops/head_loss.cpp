@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "engine/kernels/cross_entropy.hpp"
+#include "engine/kernels/cut_cross_entropy.hpp"
+#include "engine/kernels/elementwise.hpp"
 #include "engine/kernels/gemm.hpp"
 #include "engine/ops/check_shape.hpp"
 
@@ -78,6 +80,183 @@ void run_blocks(Tape& tape, const Tensor& h, const Tensor& weight, std::span<con
     tape.retire(logits);
 }
 
+/// The loss over a vocabulary that is cut into leaves, some of which are this rank's rows of `weight`.
+template <class T>
+class CutHead {
+  public:
+    CutHead(Tape& tape, const Tensor& h, const Tensor& weight, std::span<const std::int32_t> targets,
+            const HeadLossOptions& options, const HeadLoss& out)
+        : tape_{tape},
+          h_{h.values<T>()},
+          weight_{weight.values<T>()},
+          targets_{targets},
+          options_{options},
+          out_{out},
+          rows_{targets.size()},
+          width_{static_cast<std::size_t>(h.shape.back())},
+          leaf_columns_{static_cast<std::size_t>(options.cut.leaf_rows)},
+          leaves_{static_cast<std::size_t>(options.cut.leaf_count)},
+          columns_{leaf_columns_ * leaves_},
+          block_rows_{
+              std::min(rows_, static_cast<std::size_t>(head_block_rows(options.cut.padded_vocab(), sizeof(T))))} {
+        logits_ = saved(block_rows_, columns_, h.dtype);
+        statistics_ = saved(3, block_rows_, h.dtype);
+        if (!tape.recording()) { return; }
+        has_gradients_ = true;
+        dh_target_ = tape.gradient_of<T>(h);
+        // What is there already must not take part in the sum over ranks.
+        dh_ = dh_target_.accumulate ? saved(rows_, width_, h.dtype) : Tensor{};
+        if (leaves_ > 2) { partial_sums_ = saved(levels() * block_rows_, width_, h.dtype); }
+        if (weight.needs_gradient()) { d_weight_ = tape.gradient_of<T>(weight); }
+    }
+
+    void run() {
+        for (std::size_t first = 0; first < rows_; first += block_rows_) {
+            const std::size_t count = std::min(block_rows_, rows_ - first);
+            cross_entropy(first, count);
+            if (!has_gradients_) { continue; }
+            sum_leaves({first, count}, 0, leaves_, dh().data() + first * width_, 0);
+            if (!d_weight_.values.empty()) { weight_gradient(first, count); }
+        }
+        if (has_gradients_) { finish_input_gradient(); }
+        tape_.retire(statistics_);
+        tape_.retire(logits_);
+    }
+
+  private:
+    struct Rows {
+        std::size_t first;
+        std::size_t count;
+    };
+
+    Tensor saved(std::size_t rows, std::size_t columns, DType dtype) const {
+        return tape_.saved(Shape{static_cast<std::int64_t>(rows), static_cast<std::int64_t>(columns)}, dtype);
+    }
+    Group* group() const { return options_.cut.group; }
+    std::span<T> dh() const { return dh_target_.accumulate ? dh_.values<T>() : dh_target_.values; }
+    /// Partial sums that the tree over the local leaves holds at once, besides the result.
+    std::size_t levels() const {
+        std::size_t count = 0;
+        for (std::size_t leaves = leaves_; leaves > 2; leaves = (leaves + 1) / 2) { ++count; }
+        return count;
+    }
+    MatrixView<const T> rows_of_h(Rows rows) const {
+        return {h_.data() + rows.first * width_, rows.count, width_, width_};
+    }
+
+    /// Losses of a block; leaves its gradient in the logits' place.
+    void cross_entropy(std::size_t first, std::size_t count) {
+        launch(tape_.context(), Gemm<T>{.form = GemmForm::nt,
+                                        .a = rows_of_h({first, count}),
+                                        .b = {weight_.data(), columns_, width_, width_},
+                                        .c = {logits_.values<T>().data(), count, columns_, columns_}});
+        const CutLogits<T> logits{.values = logits_.values<T>().first(count * columns_),
+                                  .targets = targets_.subspan(first, count),
+                                  .leaf_columns = leaf_columns_,
+                                  .leaf_count = leaves_,
+                                  .first_token = static_cast<std::size_t>(options_.cut.first_token()),
+                                  .vocab = static_cast<std::size_t>(options_.cut.vocab),
+                                  .scale = static_cast<T>(options_.logit_scale)};
+        const auto largest = statistics_.values<T>().first(count);
+        const auto sums = statistics_.values<T>().subspan(block_rows_, 2 * count);
+        launch(tape_.context(), CutLogitMaxima<T>{logits, largest});
+        if (group() != nullptr) { group()->all_reduce_max(largest); }
+        launch(tape_.context(), CutLogitSums<T>{logits, largest, sums, has_gradients_});
+        if (group() != nullptr) { group()->all_reduce_sum(sums); }
+        launch(tape_.context(),
+               CutCrossEntropy<T>{.logits = logits,
+                                  .largest = largest,
+                                  .sums = sums,
+                                  .loss = out_.token_losses.values<T>().subspan(first, count),
+                                  .log_z = out_.log_z.values<T>().subspan(first, count),
+                                  .z_loss = static_cast<T>(options_.z_loss),
+                                  .gradient_scale = has_gradients_ ? static_cast<T>(options_.gradient_scale) : T{0}});
+    }
+
+    /// to [count, width] = (add ? to : 0) + what one leaf contributes to the gradient of a block of h.
+    void leaf_input_gradient(std::size_t count, std::size_t leaf, T* to, Accumulate add) {
+        const T* d_logits = logits_.values<T>().data() + leaf * leaf_columns_;
+        const T* weight = weight_.data() + leaf * leaf_columns_ * width_;
+        launch(tape_.context(), Gemm<T>{.form = GemmForm::nn,
+                                        .a = {d_logits, count, leaf_columns_, columns_},
+                                        .b = {weight, leaf_columns_, width_, width_},
+                                        .c = {to, count, width_, width_},
+                                        .accumulate = add});
+    }
+
+    /// to = the sum of what `leaves` leaves from `leaf` on contribute, pair by pair of neighbours. A product added in
+    /// place rounds like one that is added afterwards, so the last of each pair needs no memory of its own.
+    void sum_leaves(Rows rows, std::size_t leaf, std::size_t leaves, T* to, std::size_t level) {
+        if (leaves == 1) {
+            leaf_input_gradient(rows.count, leaf, to, Accumulate::no);
+            return;
+        }
+        const std::size_t lower = leaves / 2;
+        sum_leaves(rows, leaf, lower, to, level);
+        if (leaves - lower == 1) {
+            leaf_input_gradient(rows.count, leaf + lower, to, Accumulate::yes);
+            return;
+        }
+        const auto upper = partial_sums_.values<T>().subspan(level * block_rows_ * width_, rows.count * width_);
+        sum_leaves(rows, leaf + lower, leaves - lower, upper.data(), level + 1);
+        launch(tape_.context(), Scale<T>{upper, {to, upper.size()}, T{1}, true});
+    }
+
+    void weight_gradient(std::size_t first, std::size_t count) {
+        const bool adds = d_weight_.accumulate || first != 0;
+        launch(tape_.context(), Gemm<T>{.form = GemmForm::tn,
+                                        .a = {logits_.values<T>().data(), count, columns_, columns_},
+                                        .b = rows_of_h({first, count}),
+                                        .c = {d_weight_.values.data(), columns_, width_, width_},
+                                        .accumulate = adds ? Accumulate::yes : Accumulate::no});
+    }
+
+    void finish_input_gradient() {
+        if (partial_sums_.data != nullptr) { tape_.retire(partial_sums_); }
+        if (group() != nullptr && !options_.cut.input_gathered) { group()->all_reduce_sum(dh()); }
+        if (!dh_target_.accumulate) { return; }
+        launch(tape_.context(), Scale<T>{dh(), dh_target_.values, T{1}, true});
+        tape_.retire(dh_);
+    }
+
+    Tape& tape_;
+    std::span<const T> h_;
+    std::span<const T> weight_;
+    std::span<const std::int32_t> targets_;
+    const HeadLossOptions& options_;
+    const HeadLoss& out_;
+    std::size_t rows_;
+    std::size_t width_;
+    std::size_t leaf_columns_;
+    std::size_t leaves_;
+    std::size_t columns_;  // of all local leaves
+    std::size_t block_rows_;
+    Tensor logits_;        // [block_rows, columns]
+    Tensor statistics_;    // largest logit, sum of exponentials and target's logit of each row of a block
+    Tensor partial_sums_;  // [levels, block_rows, width]
+    Tensor dh_;            // [rows, width], where h has a gradient already
+    bool has_gradients_ = false;
+    GradientTarget<T> dh_target_{};
+    GradientTarget<T> d_weight_{};
+};
+
+void check_arguments(const Tape& tape, const Tensor& h, const Tensor& weight, std::span<const std::int32_t> targets,
+                     const VocabCut& cut) {
+    if (weight.shape.rank() != 2 || weight.shape[1] != h.shape.back()) {
+        throw ShapeError{"head_loss", "weight", weight.shape, Shape{weight.shape[0], h.shape.back()},
+                         "one column per entry of the last axis of 'h' " + to_string(h.shape)};
+    }
+    if (cut.vocab != 0 && weight.shape[0] != cut.local_rows()) {
+        throw ShapeError{"head_loss", "weight", weight.shape, Shape{cut.local_rows(), h.shape.back()},
+                         "the rows of this rank's leaves"};
+    }
+    if (static_cast<std::int64_t>(targets.size()) != h.shape.rows()) {
+        throw ShapeError{"head_loss", "targets", Shape{static_cast<std::int64_t>(targets.size())},
+                         Shape{h.shape.rows()}, "one target per row of 'h' " + to_string(h.shape)};
+    }
+    detail::check_ids(tape, "head_loss", "targets", targets, -1, cut.vocab != 0 ? cut.vocab : weight.shape[0]);
+}
+
 }  // namespace
 
 std::int64_t head_block_rows(std::int64_t vocab, std::size_t value_bytes) noexcept {
@@ -89,17 +268,17 @@ std::int64_t head_block_rows(std::int64_t vocab, std::size_t value_bytes) noexce
 
 HeadLoss head_loss(Tape& tape, const Tensor& h, const Tensor& weight, std::span<const std::int32_t> targets,
                    const HeadLossOptions& options) {
-    if (weight.shape.rank() != 2 || weight.shape[1] != h.shape.back()) {
-        throw ShapeError{"head_loss", "weight", weight.shape, Shape{weight.shape[0], h.shape.back()},
-                         "one column per entry of the last axis of 'h' " + to_string(h.shape)};
-    }
-    if (static_cast<std::int64_t>(targets.size()) != h.shape.rows()) {
-        throw ShapeError{"head_loss", "targets", Shape{static_cast<std::int64_t>(targets.size())},
-                         Shape{h.shape.rows()}, "one target per row of 'h' " + to_string(h.shape)};
-    }
-    detail::check_ids(tape, "head_loss", "targets", targets, -1, weight.shape[0]);
+    check_arguments(tape, h, weight, targets, options.cut);
     const HeadLoss out{tape.saved(Shape{h.shape.rows()}, h.dtype), tape.saved(Shape{h.shape.rows()}, h.dtype)};
-    with_dtype(h.dtype, [&]<class T>(T) { run_blocks<T>(tape, h, weight, targets, options, out); });
+    const VocabCut& cut = options.cut;
+    const bool is_cut = cut.vocab != 0 && (cut.group != nullptr || cut.leaf_count > 1 || cut.leaf_rows != cut.vocab);
+    with_dtype(h.dtype, [&]<class T>(T) {
+        if (is_cut) {
+            CutHead<T>{tape, h, weight, targets, options, out}.run();
+        } else {
+            run_blocks<T>(tape, h, weight, targets, options, out);
+        }
+    });
     return out;
 }
 

@@ -40,8 +40,14 @@ struct VocabCut {
     std::int64_t leaf_count = 1;  ///< on this rank
     Group* group = nullptr;
     bool scatter_rows = false;  ///< of an embedding: as in RowCut
+    /// Of an output table: its input was gathered from rows that are cut among the ranks, and the gathering op's
+    /// backward pass sums over ranks, so this rank's part of the input's gradient is what is wanted.
+    bool input_gathered = false;
 
     std::int64_t first_token() const noexcept { return first_leaf * leaf_rows; }
+    std::int64_t local_rows() const noexcept { return leaf_count * leaf_rows; }
+    /// Rows of all ranks' tables, padding included.
+    std::int64_t padded_vocab() const noexcept { return local_rows() * (group == nullptr ? 1 : group->size()); }
 };
 
 }  // namespace loglog
