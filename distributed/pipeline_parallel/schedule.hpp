@@ -35,7 +35,7 @@ int chunks_per_stage(PipelineSchedule schedule) noexcept;
 /// scheduled (fewer micro-batches than stages; for interleaved, no multiple of the stages).
 std::vector<PipelineStep> steps_of(PipelineSchedule schedule, int stages, int stage, int micro_batches);
 
-/// Most micro-batches (of one chunk) whose activations a stage holds at once.
+/// Most activations, of a micro-batch in a chunk each, that a stage holds at once.
 int most_in_flight(PipelineSchedule schedule, int stages, int stage, int micro_batches);
 
 /// Seconds (or any unit) that a stage's step takes.
@@ -43,7 +43,7 @@ struct PipelineTimes {
     double forward = 1;
     double backward_input = 1;
     double backward_weight = 1;
-    double transfer = 0;  ///< of a micro-batch's activations to the next stage
+    double transfer = 0;  ///< of a micro-batch's activations, or their gradients, to a neighbouring stage
 };
 
 struct PipelineTimeline {
