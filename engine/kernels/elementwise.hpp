@@ -57,6 +57,23 @@ struct SumOfSquares {
     double* result;
 };
 
+/// `rows` runs of `columns` neighbours, `stride` apart.
+template <class T>
+struct SquaresTile {
+    const T* x;
+    std::size_t rows;
+    std::size_t columns;
+    std::size_t stride;
+    std::size_t place;  ///< where the sum goes
+};
+
+/// sums[tile.place] = sum x^2 of each tile, in double. Bits depend on a tile's rows and columns, not on its stride.
+template <class T>
+struct TileSquares {
+    std::span<const SquaresTile<T>> tiles;
+    std::span<double> sums;
+};
+
 template <class T>
 Cost cost(const Scale<T>&);
 template <class T>
@@ -68,6 +85,8 @@ Cost cost(const ColumnSum<T>&);
 template <class T>
 Cost cost(const SumOfSquares<T>&);
 template <class T>
+Cost cost(const TileSquares<T>&);
+template <class T>
 void run(CpuContext&, const Scale<T>&);
 template <class T>
 void run(CpuContext&, const Fill<T>&);
@@ -77,5 +96,7 @@ template <class T>
 void run(CpuContext&, const ColumnSum<T>&);
 template <class T>
 void run(CpuContext&, const SumOfSquares<T>&);
+template <class T>
+void run(CpuContext&, const TileSquares<T>&);
 
 }  // namespace loglog

@@ -53,21 +53,24 @@ void column_sum_chunks(const ColumnSum<T>& k, T* partial, std::size_t begin, std
     for (std::size_t row = begin; row < end; ++row) { add_row(k.x.data() + row * columns, sums, columns); }
 }
 
+template <class D, class T>
+hn::Vec<D> load_in_double(D d, const T* x) {
+    if constexpr (sizeof(T) == sizeof(double)) {
+        return hn::LoadU(d, x);
+    } else {
+        return hn::PromoteTo(d, hn::LoadU(hn::Rebind<T, D>{}, x));
+    }
+}
+
 // Writes one sum per piece from `result` on.
 template <class T>
 void square_chunks(const SumOfSquares<T>& k, std::size_t begin, std::size_t end) {
     const hn::ScalableTag<double> d;
-    const hn::Rebind<T, decltype(d)> dt;
     const T* x = k.x.data();
     auto sum = hn::Zero(d);
     std::size_t i = begin;
     for (; i + hn::Lanes(d) <= end; i += hn::Lanes(d)) {
-        hn::Vec<decltype(d)> value;
-        if constexpr (sizeof(T) == sizeof(double)) {
-            value = hn::LoadU(d, x + i);
-        } else {
-            value = hn::PromoteTo(d, hn::LoadU(dt, x + i));
-        }
+        const auto value = load_in_double(d, x + i);
         sum = hn::MulAdd(value, value, sum);
     }
     double total = lane_sum(d, sum);
@@ -75,11 +78,44 @@ void square_chunks(const SumOfSquares<T>& k, std::size_t begin, std::size_t end)
     k.result[begin / elements_per_piece] = total;
 }
 
+// Four sums at once, since one addition waits for the one before it.
+template <class T>
+void square_tiles(const TileSquares<T>& k, std::size_t begin, std::size_t end) {
+    const hn::ScalableTag<double> d;
+    const std::size_t lanes = hn::Lanes(d);
+    for (std::size_t index = begin; index < end; ++index) {
+        const auto& tile = k.tiles[index];
+        auto sum0 = hn::Zero(d), sum1 = sum0, sum2 = sum0, sum3 = sum0;
+        double rest = 0;
+        for (std::size_t row = 0; row < tile.rows; ++row) {
+            const T* x = tile.x + row * tile.stride;
+            std::size_t i = 0;
+            for (; i + 4 * lanes <= tile.columns; i += 4 * lanes) {
+                const auto value0 = load_in_double(d, x + i);
+                const auto value1 = load_in_double(d, x + i + lanes);
+                const auto value2 = load_in_double(d, x + i + 2 * lanes);
+                const auto value3 = load_in_double(d, x + i + 3 * lanes);
+                sum0 = hn::MulAdd(value0, value0, sum0);
+                sum1 = hn::MulAdd(value1, value1, sum1);
+                sum2 = hn::MulAdd(value2, value2, sum2);
+                sum3 = hn::MulAdd(value3, value3, sum3);
+            }
+            for (; i + lanes <= tile.columns; i += lanes) {
+                const auto value = load_in_double(d, x + i);
+                sum0 = hn::MulAdd(value, value, sum0);
+            }
+            for (; i < tile.columns; ++i) { rest += static_cast<double>(x[i]) * static_cast<double>(x[i]); }
+        }
+        k.sums[tile.place] = lane_sum(d, hn::Add(hn::Add(sum0, sum1), hn::Add(sum2, sum3))) + rest;
+    }
+}
+
 Pieces<Scale> scale() { return {scale_elements<float>, scale_elements<double>}; }
 Pieces<Fill> fill() { return {fill_elements<float>, fill_elements<double>}; }
 Pieces<Dropout> add_scaled() { return {add_scaled_elements<float>, add_scaled_elements<double>}; }
 ChunkPieces<ColumnSum> column_sum() { return {column_sum_chunks<float>, column_sum_chunks<double>}; }
 Pieces<SumOfSquares> squares() { return {square_chunks<float>, square_chunks<double>}; }
+Pieces<TileSquares> tile_squares() { return {square_tiles<float>, square_tiles<double>}; }
 
 }  // namespace loglog::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -92,6 +128,7 @@ HWY_EXPORT(fill);
 HWY_EXPORT(add_scaled);
 HWY_EXPORT(column_sum);
 HWY_EXPORT(squares);
+HWY_EXPORT(tile_squares);
 
 namespace {
 
@@ -155,6 +192,16 @@ Cost cost(const SumOfSquares<T>& k) {
 }
 
 template <class T>
+Cost cost(const TileSquares<T>& k) {
+    double n = 0;
+    for (const auto& tile : k.tiles) { n += static_cast<double>(tile.rows * tile.columns); }
+    return {.model_flops = 0,
+            .hardware_flops = 2 * n,
+            .bytes_read = sizeof(T) * n,
+            .bytes_written = sizeof(double) * static_cast<double>(k.tiles.size())};
+}
+
+template <class T>
 void run(CpuContext& cpu, const Scale<T>& k) {
     const auto piece = HWY_DYNAMIC_DISPATCH(scale)();
     cpu.for_each_range(k.x.size(), elements_per_piece,
@@ -207,6 +254,14 @@ void run(CpuContext& cpu, const SumOfSquares<T>& k) {
     *k.result = sum;
 }
 
+template <class T>
+void run(CpuContext& cpu, const TileSquares<T>& k) {
+    const auto piece = HWY_DYNAMIC_DISPATCH(tile_squares)();
+    constexpr std::size_t tiles_per_piece = 4;
+    cpu.for_each_range(k.tiles.size(), tiles_per_piece,
+                       [&](std::size_t begin, std::size_t end) { piece(k, begin, end); });
+}
+
 template Cost cost(const Scale<float>&);
 template Cost cost(const Scale<double>&);
 template Cost cost(const Fill<float>&);
@@ -217,6 +272,8 @@ template Cost cost(const ColumnSum<float>&);
 template Cost cost(const ColumnSum<double>&);
 template Cost cost(const SumOfSquares<float>&);
 template Cost cost(const SumOfSquares<double>&);
+template Cost cost(const TileSquares<float>&);
+template Cost cost(const TileSquares<double>&);
 template void run(CpuContext&, const Scale<float>&);
 template void run(CpuContext&, const Scale<double>&);
 template void run(CpuContext&, const Fill<float>&);
@@ -227,6 +284,8 @@ template void run(CpuContext&, const ColumnSum<float>&);
 template void run(CpuContext&, const ColumnSum<double>&);
 template void run(CpuContext&, const SumOfSquares<float>&);
 template void run(CpuContext&, const SumOfSquares<double>&);
+template void run(CpuContext&, const TileSquares<float>&);
+template void run(CpuContext&, const TileSquares<double>&);
 
 }  // namespace loglog
 #endif

@@ -80,6 +80,38 @@ TEST(SumOfSquares, AddsInDouble) {
     });
 }
 
+TEST(TileSquares, SumsStridedTilesInDoubleWithBitsThatDoNotDependOnTheStride) {
+    for_each_target([] {
+        constexpr std::size_t rows = 7, columns = 45, stride = 61;
+        const auto strided = random_values<float>(rows * stride, 1);
+        std::vector<float> packed;
+        double expected = 0;
+        for (std::size_t row = 0; row < rows; ++row) {
+            for (std::size_t column = 0; column < columns; ++column) {
+                packed.push_back(strided[row * stride + column]);
+                expected += static_cast<double>(packed.back()) * packed.back();
+            }
+        }
+        const std::vector<SquaresTile<float>> tiles{{packed.data(), rows, columns, columns, 0},
+                                                    {packed.data(), 1, 3, 3, 3},
+                                                    {packed.data(), 0, columns, columns, 2},
+                                                    {packed.data(), 1, 1, 1, 5},
+                                                    {strided.data(), rows, columns, stride, 1}};
+        std::vector<double> one(6, -1.0), three(6, -1.0);
+        CpuContext cpu1{1}, cpu3{3};
+
+        run(cpu1, TileSquares<float>{tiles, one});
+        run(cpu3, TileSquares<float>{tiles, three});
+
+        EXPECT_NEAR(one[0], expected, 1e-13 * expected);
+        EXPECT_EQ(one[1], one[0]);
+        EXPECT_EQ(one[2], 0);
+        EXPECT_EQ(one[4], -1);
+        EXPECT_EQ(one[5], static_cast<double>(packed[0]) * packed[0]);
+        EXPECT_EQ(one, three);
+    });
+}
+
 Dropout<float> dropout_of(std::span<const float> x, std::span<const float> residual, std::span<float> y,
                           std::size_t width) {
     return {.x = x,
