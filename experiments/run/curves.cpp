@@ -50,6 +50,12 @@ void visit_train(Visit&& visit) {
     visit("/train/clipped", "0 or 1", &StepLine::clipped);
 }
 
+/// Only where it was measured.
+template <class Visit>
+void visit_noise(Visit&& visit) {
+    visit("/train/noise_scale", "tokens", &StepLine::noise_scale);
+}
+
 template <class Visit>
 void visit_eval(Visit&& visit) {
     visit("/eval/step", "optimizer steps", &EvalLine::step);
@@ -122,6 +128,8 @@ Curves curves_from(const Journal& journal) {
 void write_curves(const std::filesystem::path& path, const Curves& curves, const CurvesLabel& label) {
     Hdf5File file = Hdf5File::create(path);
     visit_train(writer(file, curves.train));
+    const auto knows_noise = [](const StepLine& line) { return line.noise_scale != 0; };
+    if (std::any_of(curves.train.begin(), curves.train.end(), knows_noise)) { visit_noise(writer(file, curves.train)); }
     visit_eval(writer(file, curves.eval));
     write_positions(file, curves.eval);
     file.write_attribute("/", "format", "loglog curves 1");
@@ -136,6 +144,7 @@ Curves read_curves_file(const std::filesystem::path& path) {
     Curves curves;
     try {
         visit_train(reader(file, curves.train));
+        if (file.contains("/train/noise_scale")) { visit_noise(reader(file, curves.train)); }
         visit_eval(reader(file, curves.eval));
         read_positions(file, curves.eval);
     } catch (const InputError&) { throw; } catch (const Error& error) {

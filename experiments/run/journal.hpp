@@ -49,6 +49,7 @@ struct StepLine {
     double tokens_per_second = 0;  ///< of this step
     double share_of_peak = 0;      ///< of this step, in [0, 1]
     bool clipped = false;
+    double noise_scale = 0;  ///< gradient noise scale so far, in tokens; 0: not known
 
     bool operator==(const StepLine&) const = default;
 };

@@ -93,6 +93,7 @@ class StepScanner {
         skip(value ? "true" : "false");
     }
     bool done() const { return ok_ && rest_.empty(); }
+    bool at_end() const { return rest_.empty(); }
 
   private:
     void skip_key(std::string_view key) {
@@ -139,6 +140,7 @@ std::optional<StepLine> scan_step(std::string_view text) {
     scanner.read("tokens_per_second", line.tokens_per_second);
     scanner.read("share_of_peak", line.share_of_peak);
     scanner.read("clipped", line.clipped);
+    if (!scanner.at_end()) { scanner.read("noise_scale", line.noise_scale); }
     return scanner.done() ? std::optional{line} : std::nullopt;
 }
 
@@ -166,7 +168,8 @@ StepLine step_from(const Json& object) {
             number(object.at("seconds")),
             number(object.at("tokens_per_second")),
             number(object.at("share_of_peak")),
-            object.at("clipped").get<bool>()};
+            object.at("clipped").get<bool>(),
+            object.contains("noise_scale") ? number(object.at("noise_scale")) : 0.0};
 }
 
 EvalLine eval_from(const Json& object) {
@@ -231,6 +234,7 @@ void append_text(std::string& out, const StepLine& line) {
     append_member(out, "tokens_per_second", line.tokens_per_second);
     append_member(out, "share_of_peak", line.share_of_peak);
     out += line.clipped ? R"(,"clipped":true)" : R"(,"clipped":false)";
+    if (line.noise_scale != 0) { append_member(out, "noise_scale", line.noise_scale); }
 }
 
 void append_text(std::string& out, const EvalLine& line) {

@@ -32,7 +32,8 @@ StepLine sample_step(std::int64_t step) {
             random.uniform(index + 4) * 1e5,
             random.uniform(index + 5) * 1e6,
             random.uniform(index + 6),
-            step % 3 == 0};
+            step % 3 == 0,
+            step % 2 == 0 ? random.uniform(index + 7) * 1e6 : 0.0};  // of which a run may know nothing
 }
 
 EvalLine sample_eval(std::int64_t step) { return {step, step * 8192, 2.0 / 3.0, 0.1, 7.7, {3.25, 0.1, 1e-300}}; }
