@@ -1,10 +1,13 @@
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <thread>
 
 #include "apps/loglog/verbs.hpp"
 #include "apps/loglog/version.hpp"
+#include "distributed/mpi/session.hpp"
 #include "engine/base/error.hpp"
 
 namespace loglog {
@@ -15,6 +18,15 @@ std::string registry_folder(const std::string& option) {
     return from_environment != nullptr && *from_environment != '\0' ? from_environment : "loglog-runs";
 }
 
+namespace {
+
+/// Ranks of one job mostly fail for the same reason (a wrong spec): the first one says so, and its exit ends the others
+/// while they wait here. One that fails alone is heard a moment later.
+void let_the_first_rank_speak() {
+    if (launched_rank() > 0) { std::this_thread::sleep_for(std::chrono::seconds{2}); }
+}
+
+}  // namespace
 }  // namespace loglog
 
 int main(int argc, char** argv) {
@@ -39,9 +51,11 @@ int main(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) { return app.exit(error) == 0 ? 0 : 2; } catch (const Error& error) {
+        let_the_first_rank_speak();
         std::fprintf(stderr, "loglog: %s\n", error.what());
         return exit_code(error.kind());
     } catch (const std::exception& error) {
+        let_the_first_rank_speak();
         std::fprintf(stderr, "loglog: %s\n", error.what());
         return 1;
     }

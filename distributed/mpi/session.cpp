@@ -18,6 +18,13 @@ bool started_by_launcher() {
     return false;
 }
 
+int launched_rank() {
+    for (const char* variable : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"}) {
+        if (const char* text = std::getenv(variable)) { return std::atoi(text); }
+    }
+    return 0;
+}
+
 std::string mpi_library_version() {
     std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
     int length = 0;

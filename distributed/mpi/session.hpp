@@ -8,6 +8,9 @@ namespace loglog {
 /// alone: starting it takes longer than printing a help text.
 bool started_by_launcher();
 
+/// This process's number among those that the launcher started; 0 without one. Needs no session.
+int launched_rank();
+
 /// Name and version of the MPI library; needs no session.
 std::string mpi_library_version();
 
