@@ -61,5 +61,63 @@ TEST(Embedding, GradientIsAddedAndBitwiseEqualForAnyNumberOfThreads) {
     EXPECT_EQ(one[3 * width], 1.0f);  // token 3 does not occur
 }
 
+// Rows [0, 2) and [2, 6) of the table on two imagined ranks.
+struct TableParts {
+    std::vector<float> lower, upper;
+    explicit TableParts(const std::vector<float>& table)
+        : lower(table.begin(), table.begin() + 2 * width), upper(table.begin() + 2 * width, table.end()) {}
+};
+
+TEST(Embedding, PartsOfATableAddUpToTheSameBits) {
+    for_each_target([] {
+        auto table = random_values<float>(vocab * width, 1);
+        for (std::size_t i = 0; i < table.size(); i += 2) { table[i] = -0.0f; }
+        const TableParts parts{table};
+        const auto positions = random_values<float>(5 * width, 2);
+        std::vector<float> whole(tokens.size() * width), lower(whole.size()), upper(whole.size());
+        CpuContext cpu{2};
+
+        for (const bool positioned : {false, true}) {
+            const auto position_table = positioned ? std::span<const float>{positions} : std::span<const float>{};
+            run(cpu, EmbeddingForward<float>{tokens, table, position_table, whole, time, width, 0.5f, 1});
+            run(cpu, EmbeddingForward<float>{tokens, parts.lower, {}, lower, time, width});
+            run(cpu, EmbeddingForward<float>{tokens, parts.upper, {}, upper, time, width, 1, 0, 2});
+            for (std::size_t i = 0; i < lower.size(); ++i) { lower[i] += upper[i]; }
+            const std::size_t half = lower.size() / 2;
+            const auto rows = std::span{lower};
+            run(cpu, AddPositions<float>{position_table, rows.first(half), time, width, 0.5f, 1});
+            run(cpu, AddPositions<float>{position_table, rows.last(half), time, width, 0.5f, 1, tokens.size() / 2});
+
+            EXPECT_EQ(lower, whole);
+            for (std::size_t i = 0; i < whole.size(); ++i) {
+                EXPECT_EQ(std::signbit(lower[i]), std::signbit(whole[i]));
+            }
+        }
+    });
+}
+
+TEST(Embedding, GradientsOfPartsOfATableAreItsRows) {
+    for_each_target([] {
+        const auto dy = random_values<float>(tokens.size() * width, 3);
+        std::vector<float> whole(vocab * width), positions(time * width), positions_in_two(time * width);
+        TableParts parts{whole};
+        CpuContext cpu{2};
+
+        run(cpu, EmbeddingBackward<float>{tokens, dy, whole, positions, time, width, 0.5f});
+        run(cpu, EmbeddingBackward<float>{tokens, dy, parts.lower, {}, time, width, 0.5f});
+        run(cpu, EmbeddingBackward<float>{tokens, dy, parts.upper, {}, time, width, 0.5f, 2});
+        const std::span all{tokens};
+        const std::span<const float> rows{dy};
+        run(cpu,
+            EmbeddingBackward<float>{all.first(2), rows.first(2 * width), {}, positions_in_two, time, width, 0.5f});
+        run(cpu, EmbeddingBackward<float>{
+                     all.subspan(2), rows.subspan(2 * width), {}, positions_in_two, time, width, 0.5f, 0, 2});
+
+        EXPECT_EQ(parts.lower, TableParts{whole}.lower);
+        EXPECT_EQ(parts.upper, TableParts{whole}.upper);
+        EXPECT_EQ(positions_in_two, positions);
+    });
+}
+
 }  // namespace
 }  // namespace loglog
