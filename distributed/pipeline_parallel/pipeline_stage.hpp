@@ -30,24 +30,28 @@ struct StageTimes {
 class PipelineStage {
   public:
     /// Called when a chunk's parameter gradients of a micro-batch are complete, in the order of micro-batches per
-    /// chunk.
+    /// chunk. Those of the next one have not begun to be added then, except under zb_h1.
     using AfterMicroBatch = std::function<void(int chunk, int micro_batch)>;
 
-    /// `model` holds the chunks that its ModelPart names, and lives as long as the stage does. `pipeline`: the stages.
+    /// `model` holds the chunks that its ModelPart names, as many as the schedule has (one stage may have a single
+    /// chunk, the whole model, under any schedule), and lives as long as the stage does. `pipeline`: the stages. Throws
+    /// Error when the model's part is not that of this stage.
     PipelineStage(Context& context, Decoder& model, Group& pipeline, PipelineSchedule schedule);
     ~PipelineStage();
 
     /// Forward and backward passes of all micro-batches, each of the same shape. `infos` says where each belongs.
     /// Parameter gradients are added up in Parameters in the order of micro-batches (begin_step() is the caller's).
+    /// Collective over the pipeline; throws InputError on all stages for a number that the schedule cannot run.
     std::vector<MicroBatchLoss> train(std::span<const TokenBatch> micro_batches, std::span<const StepInfo> infos,
                                       const AfterMicroBatch& after);
 
     /// Forward passes alone; `use` gets each micro-batch's token losses [sequences * time] on the last stage.
+    /// Collective over the pipeline.
     void evaluate(std::span<const TokenBatch> micro_batches,
                   const std::function<void(std::size_t micro_batch, std::span<const float> losses)>& use);
 
     const StageTimes& times() const noexcept { return times_; }  ///< of the last train()
-    std::size_t activation_bytes() const noexcept;               ///< the most held so far
+    std::size_t activation_bytes() const noexcept;               ///< the most held so far, without messages
 
   private:
     struct Work;
