@@ -30,7 +30,7 @@ struct StageTimes {
 class PipelineStage {
   public:
     /// Called when a chunk's parameter gradients of a micro-batch are complete, in the order of micro-batches per
-    /// chunk. Those of the next one have not begun to be added then, except under zb_h1.
+    /// chunk. See keeps_micro_batches_apart() for what is there of the next one by then.
     using AfterMicroBatch = std::function<void(int chunk, int micro_batch)>;
 
     /// `model` holds the chunks that its ModelPart names, as many as the schedule has (one stage may have a single

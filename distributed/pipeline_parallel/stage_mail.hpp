@@ -21,8 +21,8 @@ struct MailAddress {
 /// sends whose memory is kept until they ended. Allocates only when messages grow.
 class StageMail {
   public:
-    /// At most `ahead` receives are expected at once. Sends that `send_copy` has under way before it waits: one for
-    /// each stage and one more, so that a stage which runs ahead of its neighbour is not held up.
+    /// At most `ahead` receives are under way at once. send_copy() has as many sends under way as there are stages, and
+    /// one more, before it waits for the first: a stage that runs ahead of its neighbour is not held up.
     StageMail(Group& group, Backing backing, std::size_t ahead);
 
     /// The size of the messages from now on; none is under way. Forgets the waiting time so far.
