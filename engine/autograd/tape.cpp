@@ -30,12 +30,14 @@ Tensor Tape::saved(const Shape& shape, DType dtype) {
     return tensor;
 }
 
-void Tape::backward() {
-    while (newest_ != nullptr) {
-        Node& node = *std::exchange(newest_, newest_->previous);
+void Tape::run(Node*& first) {
+    while (first != nullptr) {
+        Node& node = *std::exchange(first, first->next);
         node.run(node, *this);
     }
 }
+
+void Tape::backward() { run(newest_); }
 
 void Tape::backward(const Tensor& loss) {
     if (loss.elements() != 1 || !loss.needs_gradient()) {
@@ -44,6 +46,16 @@ void Tape::backward(const Tensor& loss) {
     fill(*context_, loss, provide_gradient(loss).data, 1);
     loss.gradient->written = true;
     backward();
+}
+
+void Tape::backward_inputs() {
+    is_split_ = true;
+    run(newest_);
+}
+
+void Tape::backward_weights() {
+    run(first_weight_);
+    last_weight_ = nullptr;
 }
 
 Gradient& Tape::provide_gradient(const Tensor& x) {
@@ -64,7 +76,7 @@ std::byte* Tape::collected_bytes(const Tensor& y) {
 void Tape::pass_gradient(const Tensor& y, const Tensor& x) {
     if (!x.needs_gradient()) { return; }
     std::byte* source = collected_bytes(y);
-    if (x.gradient->data == nullptr) {
+    if (x.gradient->data == nullptr && !is_split_) {
         *x.gradient = std::exchange(*y.gradient, Gradient{});
         return;
     }
@@ -75,8 +87,12 @@ void Tape::pass_gradient(const Tensor& y, const Tensor& x) {
     });
 }
 
+void Tape::release(const Tensor& temporary) noexcept {
+    if (recycling_ == Recycling::on) { activations_->release(temporary.data, temporary.bytes()); }
+}
+
 void Tape::retire(const Tensor& y) noexcept {
-    if (recycling_ == Recycling::off) { return; }
+    if (recycling_ == Recycling::off || is_split_) { return; }
     activations_->release(y.data, y.bytes());
     if (y.gradient != nullptr && y.gradient->data != nullptr) {
         activations_->release(y.gradient->data, y.bytes());
@@ -90,6 +106,9 @@ void Tape::discard(const Tensor& x) noexcept {
 
 void Tape::reset() {
     newest_ = nullptr;
+    first_weight_ = nullptr;
+    last_weight_ = nullptr;
+    is_split_ = false;
     records_.reset();
     activations_->reset();
 }

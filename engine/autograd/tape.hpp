@@ -33,7 +33,7 @@ struct GradientTarget {
 /// arena per micro-batch in flight.
 class Tape {
     struct Node {
-        Node* previous;
+        Node* next;  // to run
         void (*run)(Node&, Tape&);
     };
 
@@ -56,13 +56,7 @@ class Tape {
     /// live in an arena and are never destroyed.
     template <class Closure>
     void record(const Closure& backward) {
-        static_assert(std::is_trivially_copyable_v<Closure> && std::is_trivially_destructible_v<Closure>);
-        if (!recording()) { return; }
-        struct Record : Node {
-            Closure closure;
-        };
-        const auto call = [](Node& node, Tape& tape) { static_cast<Record&>(node).closure(tape); };
-        newest_ = new (records_.allocate(sizeof(Record))) Record{{newest_, call}, backward};
+        if (recording()) { newest_ = keep(backward, newest_); }
     }
 
     /// Runs the records, newest first, and forgets them. Ops whose gradients were seeded in the forward pass (losses)
@@ -93,13 +87,21 @@ class Tape {
     }
     /// For backward passes: work that only parameters' gradients wait for. It runs at once, or, between backward_inputs
     /// and backward_weights, when those are due: what the closure reads must then still be there, so buffers are not
-    /// recycled in between, and passed gradients are copied instead of changing hands.
+    /// recycled in between, and passed gradients are copied instead of changing hands. The closure asks for the
+    /// parameter's gradient itself, as whether it is the first to contribute is known only when it runs.
     template <class Closure>
     void weight_gradient(const Closure& work) {
-        work(*this);
+        if (!is_split_) {
+            work(*this);
+            return;
+        }
+        Node* const node = keep(work, nullptr);
+        (last_weight_ == nullptr ? first_weight_ : last_weight_->next) = node;
+        last_weight_ = node;
     }
     /// backward() in two steps, for pipeline schedules that delay the second (Qi et al. 2024, Zero Bubble,
-    /// arXiv:2401.10241): gradients of activations first, those of parameters later, in the same order and bits.
+    /// arXiv:2401.10241): gradients of activations first, those of parameters later, in the same order and bits. All
+    /// memory is kept from the first step until `reset`.
     void backward_inputs();
     void backward_weights();
     /// Adds y's gradient, which is then no longer needed, to x's; the buffer changes hands where x has none yet.
@@ -107,6 +109,8 @@ class Tape {
 
     /// For backward passes: y's values and gradient are dead, their memory may be handed out again.
     void retire(const Tensor& y) noexcept;
+    /// Frees values from `saved` that only one op's own forward or backward pass used, during that pass.
+    void release(const Tensor& temporary) noexcept;
     /// For forward passes: retires y once everything recorded after this call has run backwards.
     void retire_in_backward(const Tensor& y) {
         record([y](Tape& tape) { tape.retire(y); });
@@ -119,6 +123,16 @@ class Tape {
     void reset();
 
   private:
+    template <class Closure>
+    Node* keep(const Closure& closure, Node* next) {
+        static_assert(std::is_trivially_copyable_v<Closure> && std::is_trivially_destructible_v<Closure>);
+        struct Record : Node {
+            Closure closure;
+        };
+        const auto call = [](Node& node, Tape& tape) { static_cast<Record&>(node).closure(tape); };
+        return new (records_.allocate(sizeof(Record))) Record{{next, call}, closure};
+    }
+    void run(Node*& first);
     Gradient& provide_gradient(const Tensor& x);
     std::byte* collected_bytes(const Tensor& y);
 
@@ -126,6 +140,9 @@ class Tape {
     Arena* activations_;
     Arena records_;
     Node* newest_ = nullptr;
+    Node* first_weight_ = nullptr;  // delayed work, oldest first
+    Node* last_weight_ = nullptr;
+    bool is_split_ = false;
     Mode mode_;
     Recycling recycling_;
 };

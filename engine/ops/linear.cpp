@@ -1,30 +1,19 @@
 #include "engine/ops/linear.hpp"
 
-#include "engine/kernels/elementwise.hpp"
-#include "engine/kernels/gemm.hpp"
+#include <numeric>
+
 #include "engine/ops/check_shape.hpp"
+#include "engine/ops/linear_parts.hpp"
 
 namespace loglog {
 namespace {
 
-template <class T>
-MatrixView<T> matrix(const Tensor& tensor) {
-    const auto columns = static_cast<std::size_t>(tensor.shape.back());
-    return {reinterpret_cast<T*>(tensor.data), static_cast<std::size_t>(tensor.shape.rows()), columns, columns};
-}
-
-template <class T>
-MatrixView<T> matrix(const GradientTarget<T>& target, const Tensor& shape_of) {
-    const auto columns = static_cast<std::size_t>(shape_of.shape.back());
-    return {target.values.data(), static_cast<std::size_t>(shape_of.shape.rows()), columns, columns};
-}
-
-template <class T>
-MatrixView<const T> const_matrix(const MatrixView<T>& view) {
-    return {view.data, view.rows, view.columns, view.stride};
-}
-
-constexpr Accumulate accumulation(bool accumulate) { return accumulate ? Accumulate::yes : Accumulate::no; }
+using detail::accumulation;
+using detail::matrix;
+using detail::matrix_at;
+using detail::parameter_gradients;
+using detail::some_columns;
+using detail::some_rows;
 
 void check(const Tensor& x, const Tensor& weight, const LinearOptions& options) {
     if (x.shape.rank() < 1 || weight.shape.rank() != 2 || weight.shape[1] != x.shape.back()) {
@@ -39,26 +28,12 @@ void check(const Tensor& x, const Tensor& weight, const LinearOptions& options) 
         detail::check_shape("linear", "residual", options.residual, detail::with_last(x.shape, weight.shape[0]),
                             "the shape of the result");
     }
-}
-
-/// d weight and d bias, given dy, times `scale`.
-template <class T>
-void parameter_gradients(Tape& tape, std::span<const T> dy, const Tensor& x, const Tensor& weight, const Tensor& bias,
-                         T scale) {
-    const auto out = static_cast<std::size_t>(weight.shape[0]);
-    const MatrixView<const T> dy_matrix{dy.data(), dy.size() / out, out, out};
-    if (weight.needs_gradient()) {
-        const auto target = tape.gradient_of<T>(weight);
-        launch(tape.context(), Gemm<T>{.form = GemmForm::tn,
-                                       .a = dy_matrix,
-                                       .b = matrix<const T>(x),
-                                       .c = matrix(target, weight),
-                                       .alpha = scale,
-                                       .accumulate = accumulation(target.accumulate)});
-    }
-    if (bias.needs_gradient()) {
-        const auto target = tape.gradient_of<T>(bias);
-        launch(tape.context(), ColumnSum<T>{dy, target.values, scale, target.accumulate});
+    if (const ColumnCut& cut = options.cut; cut.blocks > 0) {
+        LOGLOG_ASSERT(options.residual.data == nullptr);
+        const auto rows =
+            std::accumulate(cut.rows_per_leaf.begin(), cut.rows_per_leaf.begin() + cut.blocks, std::int64_t{0}) *
+            cut.leaf_count;
+        detail::check_shape("linear", "weight", weight, Shape{rows, x.shape.back()}, "the rows of the local leaves");
     }
 }
 
@@ -74,6 +49,76 @@ void forward(Tape& tape, const Tensor& x, const Tensor& weight, const LinearOpti
                                    .residual_scale = static_cast<T>(options.residual_scale)});
 }
 
+/// d x of a layer that is not cut, times `scale`.
+template <class T>
+void input_gradient(Tape& back, std::span<const T> dy, const Tensor& x, const Tensor& weight, T scale) {
+    const auto dx = back.gradient_of<T>(x);
+    const auto out = static_cast<std::size_t>(weight.shape[0]);
+    launch(back.context(), Gemm<T>{.form = GemmForm::nn,
+                                   .a = {dy.data(), dy.size() / out, out, out},
+                                   .b = matrix<const T>(weight),
+                                   .c = matrix_at(dx.values.data(), x),
+                                   .alpha = scale,
+                                   .accumulate = accumulation(dx.accumulate)});
+}
+
+/// to = the sum over local leaves of dy_leaf weight_leaf.
+template <class T>
+void sum_of_leaf_gradients(Tape& back, std::span<const T> dy, const Tensor& weight, const ColumnCut& cut,
+                           const MatrixView<T>& to) {
+    const auto out = static_cast<std::size_t>(weight.shape[0]);
+    const MatrixView<const T> dy_matrix{dy.data(), dy.size() / out, out, out};
+    const auto weight_matrix = matrix<const T>(weight);
+    const auto leaves = static_cast<std::size_t>(cut.leaf_count);
+    const auto factors = [&](std::size_t leaf, std::size_t block) {
+        std::size_t start = 0;
+        for (std::size_t i = 0; i < block; ++i) { start += leaves * static_cast<std::size_t>(cut.rows_per_leaf[i]); }
+        const auto rows = static_cast<std::size_t>(cut.rows_per_leaf[block]);
+        return detail::Factors<T>{some_columns(dy_matrix, start + leaf * rows, rows),
+                                  some_rows(weight_matrix, start + leaf * rows, rows)};
+    };
+    detail::sum_over_leaves(back, GemmForm::nn, {leaves, static_cast<std::size_t>(cut.blocks)}, to, factors);
+}
+
+/// All gradients of a layer cut by columns. The input's is summed over ranks while the parameters' are computed, and
+/// added to earlier contributions when it is complete, so that the tree of sums is the same for every layout.
+template <class T>
+void cut_gradients(Tape& back, std::span<const T> dy, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                   const ColumnCut& cut) {
+    if (!x.needs_gradient()) {
+        parameter_gradients<T>(back, dy, x, weight, bias, T{1});
+        return;
+    }
+    const auto dx = back.gradient_of<T>(x);
+    Tensor apart;
+    if (dx.accumulate) { apart = back.saved(x.shape, x.dtype); }
+    const std::span<T> sum = dx.accumulate ? apart.values<T>() : dx.values;
+    sum_of_leaf_gradients(back, dy, weight, cut, matrix_at(sum.data(), x));
+    if (cut.group != nullptr) {
+        const Transfer transfer = cut.group->start_all_reduce_sum(sum);
+        parameter_gradients<T>(back, dy, x, weight, bias, T{1}, cut.group);
+        cut.group->wait(transfer);
+    } else {
+        parameter_gradients<T>(back, dy, x, weight, bias, T{1});
+    }
+    if (dx.accumulate) {
+        launch(back.context(), Scale<T>{sum, dx.values, T{1}, true});
+        back.release(apart);
+    }
+}
+
+/// All gradients of a layer without residual.
+template <class T>
+void gradients(Tape& back, std::span<const T> dy, const Tensor& x, const Tensor& weight, const Tensor& bias,
+               const ColumnCut& cut, T scale) {
+    if (cut.blocks > 0) {
+        cut_gradients(back, dy, x, weight, bias, cut);
+        return;
+    }
+    if (x.needs_gradient()) { input_gradient(back, dy, x, weight, scale); }
+    parameter_gradients<T>(back, dy, x, weight, bias, scale);
+}
+
 }  // namespace
 
 Tensor linear(Tape& tape, const Tensor& x, const Tensor& weight, const LinearOptions& options) {
@@ -84,17 +129,7 @@ Tensor linear(Tape& tape, const Tensor& x, const Tensor& weight, const LinearOpt
         tape.record([x, weight, options, y](Tape& back) {
             const std::span<const T> dy = back.collected<T>(y);
             const T scale = options.residual.data != nullptr ? static_cast<T>(options.residual_scale) : T{1};
-            if (x.needs_gradient()) {
-                const auto dx = back.gradient_of<T>(x);
-                const auto out = static_cast<std::size_t>(weight.shape[0]);
-                launch(back.context(), Gemm<T>{.form = GemmForm::nn,
-                                               .a = {dy.data(), dy.size() / out, out, out},
-                                               .b = matrix<const T>(weight),
-                                               .c = matrix(dx, x),
-                                               .alpha = scale,
-                                               .accumulate = accumulation(dx.accumulate)});
-            }
-            parameter_gradients<T>(back, dy, x, weight, options.bias, scale);
+            gradients<T>(back, dy, x, weight, options.bias, options.cut, scale);
             if (options.residual.data != nullptr) { back.pass_gradient(y, options.residual); }
             back.retire(y);
         });
@@ -102,9 +137,9 @@ Tensor linear(Tape& tape, const Tensor& x, const Tensor& weight, const LinearOpt
     return y;
 }
 
-Activated linear_activated(Tape& tape, const Tensor& x, const Tensor& weight, const Tensor& bias,
-                           Activation activation, const ColumnCut&) {
-    check(x, weight, {.bias = bias});
+Activated linear_activated(Tape& tape, const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation,
+                           const ColumnCut& cut) {
+    check(x, weight, {.bias = bias, .cut = cut});
     const Shape shape = detail::with_last(x.shape, weight.shape[0]);
     Activated y{.value = {}, .pre_activation = {}, .activation = activation};
     if (tape.recording()) { y.pre_activation = tape.empty(shape, x.dtype); }
@@ -118,19 +153,10 @@ Activated linear_activated(Tape& tape, const Tensor& x, const Tensor& weight, co
                        .bias = reinterpret_cast<const T*>(bias.data),
                        .pre_activation = tape.recording() ? matrix<T>(y.pre_activation) : MatrixView<T>{},
                        .activation = activation});
-        tape.record([x, weight, bias, y](Tape& back) {
+        tape.record([x, weight, bias, cut, y](Tape& back) {
             const std::span<const T> dy = back.collected<T>(y.pre_activation);
             back.retire(y.value);
-            if (x.needs_gradient()) {
-                const auto dx = back.gradient_of<T>(x);
-                const auto out = static_cast<std::size_t>(weight.shape[0]);
-                launch(back.context(), Gemm<T>{.form = GemmForm::nn,
-                                               .a = {dy.data(), dy.size() / out, out, out},
-                                               .b = matrix<const T>(weight),
-                                               .c = matrix(dx, x),
-                                               .accumulate = accumulation(dx.accumulate)});
-            }
-            parameter_gradients<T>(back, dy, x, weight, bias, T{1});
+            gradients<T>(back, dy, x, weight, bias, cut, T{1});
             back.retire(y.pre_activation);
         });
     });
