@@ -10,9 +10,12 @@
 #include <utility>
 
 #include "db/files/publish.hpp"
+#include "db/hdf5/hdf5_call.hpp"
 #include "engine/base/error.hpp"
 
 namespace loglog {
+
+using namespace hdf5;
 
 static_assert(std::is_same_v<hid_t, detail::Hdf5Traits::Native>);
 
@@ -31,47 +34,42 @@ herr_t append_reason(unsigned, const H5E_error2_t* entry, void* text) {
     return 0;
 }
 
-/// HDF5's error stack as one line, outermost call first.
-std::string reason() {
+}  // namespace
+
+std::string hdf5::reason() {
     std::string text;
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, append_reason, &text);
     H5Eclear2(H5E_DEFAULT);
     return text.empty() ? "no reason given" : text;
 }
 
-/// Passes a status or identifier on unless it says failure.
-template <class Status>
-Status check(Status status, const std::string& what) {
-    if (status < 0) { throw Error{what + " failed: " + reason()}; }
-    return status;
+template <>
+hdf5::Id hdf5::memory_type<float>() {
+    return H5T_NATIVE_FLOAT;
+}
+template <>
+hdf5::Id hdf5::memory_type<double>() {
+    return H5T_NATIVE_DOUBLE;
+}
+template <>
+hdf5::Id hdf5::memory_type<std::int64_t>() {
+    return H5T_NATIVE_INT64;
 }
 
-Hdf5Handle own(hid_t id, const std::string& what) { return Hdf5Handle{check(id, what)}; }
-
-template <class T>
-hid_t memory_type() {
-    if constexpr (std::is_same_v<T, float>) {
-        return H5T_NATIVE_FLOAT;
-    } else if constexpr (std::is_same_v<T, double>) {
-        return H5T_NATIVE_DOUBLE;
-    } else {
-        static_assert(std::is_same_v<T, std::int64_t>);
-        return H5T_NATIVE_INT64;
-    }
+template <>
+hdf5::Id hdf5::stored_type<float>() {
+    return H5T_IEEE_F32LE;
+}
+template <>
+hdf5::Id hdf5::stored_type<double>() {
+    return H5T_IEEE_F64LE;
+}
+template <>
+hdf5::Id hdf5::stored_type<std::int64_t>() {
+    return H5T_STD_I64LE;
 }
 
-template <class T>
-hid_t stored_type() {
-    if constexpr (std::is_same_v<T, float>) {
-        return H5T_IEEE_F32LE;
-    } else if constexpr (std::is_same_v<T, double>) {
-        return H5T_IEEE_F64LE;
-    } else {
-        return H5T_STD_I64LE;
-    }
-}
-
-Hdf5Handle access_properties(const std::filesystem::path& path) {
+Hdf5Handle hdf5::access_properties(const std::filesystem::path& path) {
     H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // failures are thrown, not printed
     Hdf5Handle properties = own(H5Pcreate(H5P_FILE_ACCESS), path.string() + ": preparing to open");
     check(H5Pset_file_locking(properties.get(), false, true), path.string() + ": turning file locks off");
@@ -80,6 +78,14 @@ Hdf5Handle access_properties(const std::filesystem::path& path) {
     check(H5Pset_fclose_degree(properties.get(), H5F_CLOSE_STRONG), path.string() + ": preparing to close");
     return properties;
 }
+
+Hdf5Handle hdf5::link_properties(const std::string& what) {
+    Hdf5Handle properties = own(H5Pcreate(H5P_LINK_CREATE), what);
+    check(H5Pset_create_intermediate_group(properties.get(), 1), what);
+    return properties;
+}
+
+namespace {
 
 Hdf5Handle text_type(const std::string& text, const std::string& what) {
     Hdf5Handle type = own(H5Tcopy(H5T_C_S1), what);
@@ -117,18 +123,32 @@ Hdf5File::Hdf5File(std::filesystem::path path, Hdf5Handle file, bool partial)
     : path_{std::move(path)}, file_{std::move(file)}, partial_{partial} {}
 
 Hdf5File::Hdf5File(Hdf5File&& other) noexcept
-    : path_{std::move(other.path_)}, file_{std::move(other.file_)}, partial_{std::exchange(other.partial_, false)} {}
+    : path_{std::move(other.path_)},
+      file_{std::move(other.file_)},
+      partial_{std::exchange(other.partial_, false)},
+      parallel_{std::exchange(other.parallel_, std::nullopt)} {}
 
 Hdf5File& Hdf5File::operator=(Hdf5File&& other) noexcept {
     std::swap(path_, other.path_);
     std::swap(file_, other.file_);
     std::swap(partial_, other.partial_);
+    std::swap(parallel_, other.parallel_);
     return *this;
 }
 
 Hdf5File::~Hdf5File() {
     if (!partial_) { return; }
+    if (parallel_) {
+        file_.release();  // closing is collective, and the other ranks may be elsewhere
+        if (parallel_->rank != 0) { return; }
+    }
+    discard();
+}
+
+void Hdf5File::discard() noexcept {
     file_ = Hdf5Handle{};
+    partial_ = false;
+    if (parallel_ && parallel_->rank != 0) { return; }
     std::error_code ignored;
     std::filesystem::remove(partial_path(path_), ignored);
 }
@@ -159,8 +179,7 @@ void Hdf5File::write(const std::string& dataset, std::span<const T> values, std:
     }
     const std::vector<hsize_t> sizes(extents.begin(), extents.end());
     const Hdf5Handle space = own(H5Screate_simple(static_cast<int>(sizes.size()), sizes.data(), nullptr), what);
-    const Hdf5Handle links = own(H5Pcreate(H5P_LINK_CREATE), what);
-    check(H5Pset_create_intermediate_group(links.get(), 1), what);
+    const Hdf5Handle links = link_properties(what);
     const Hdf5Handle layout = layout_properties(sizes, count, what);
     const Hdf5Handle set = own(
         H5Dcreate2(file_.get(), dataset.c_str(), stored_type<T>(), space.get(), links.get(), layout.get(), H5P_DEFAULT),
@@ -214,9 +233,17 @@ std::string Hdf5File::read_attribute(const std::string& object, const std::strin
 }
 
 void Hdf5File::publish(Durability durability) {
-    check(H5Fflush(file_.get(), H5F_SCOPE_GLOBAL), path_.string() + ": flushing");
-    check(H5Fclose(file_.release()), path_.string() + ": closing");
-    loglog::publish(path_, durability);
+    together([&] {
+        check(H5Fflush(file_.get(), H5F_SCOPE_GLOBAL), path_.string() + ": flushing");
+        check(H5Fclose(file_.release()), path_.string() + ": closing");
+    });
+    // What a rank wrote may still be in its own host's memory.
+    together([&] {
+        if (parallel_ && durability == Durability::machine) { sync_to_disk(partial_path(path_)); }
+    });
+    together([&] {
+        if (!parallel_ || parallel_->rank == 0) { loglog::publish(path_, durability); }
+    });
     partial_ = false;
 }
 

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,21 +34,45 @@ struct Hdf5Array {
 /// "1.10.8"
 std::string hdf5_version();
 
-/// An HDF5 file used by one process. T is float, double or std::int64_t throughout.
+/// The ranks that write one file together.
+struct ParallelAccess {
+    int fortran_handle = 0;  ///< of their communicator (MPI_Comm_c2f), which must outlive the file
+};
+
+/// Neighbouring rows of a dataset, or a part of their columns. A dataset with one dimension has rows of one column, one
+/// with more than two has rows of all their values.
+struct Hyperslab {
+    std::int64_t row = 0;
+    std::int64_t column = 0;
+    std::int64_t rows = 0;
+    std::int64_t columns = 1;
+};
+
+/// An HDF5 file used by one process, or written by several. T is float, double or std::int64_t throughout.
 ///
 /// A new file is written as NAME.partial and becomes NAME only by publish(), so that NAME is always whole. HDF5's own
 /// file locks are off: they fail on Lustre and guard against nothing here. Works with or without MPI being initialised.
 /// Every failure throws Error naming file, dataset and HDF5's reason.
+///
+/// A file made by create_parallel() is written by several ranks: all of them create the same datasets and attributes in
+/// the same order and publish; in between each writes blocks of its own. What can fail on one rank alone is done inside
+/// together(), so that no rank waits for one that failed. A file that some rank could not write is removed.
 class Hdf5File {
   public:
     /// Starts PATH.partial, replacing what an earlier attempt left.
     static Hdf5File create(const std::filesystem::path& path);
+    /// Starts PATH.partial for several ranks, each of which calls this with the same path on a file system that their
+    /// hosts share. `expected_bytes` are set aside on the disk where its file system can, so that a full disk is
+    /// noticed before anything else happens.
+    static Hdf5File create_parallel(const std::filesystem::path& path, const ParallelAccess& access,
+                                    std::int64_t expected_bytes);
     /// Opens for reading. Throws InputError if there is no such file or it is not HDF5.
     static Hdf5File open(const std::filesystem::path& path);
 
     Hdf5File(Hdf5File&& other) noexcept;
     Hdf5File& operator=(Hdf5File&& other) noexcept;
-    /// Removes the .partial file of one never published.
+    /// Removes the .partial file of one never published. One written by several ranks stays open, which only matters
+    /// where a rank left without the others' knowing (see together()).
     ~Hdf5File();
 
     /// Writes a dataset such as "/train/loss", making its groups. The extents' product must be values.size().
@@ -57,6 +83,15 @@ class Hdf5File {
         const std::int64_t extent = static_cast<std::int64_t>(values.size());
         write(dataset, values, std::span{&extent, 1});
     }
+    /// Makes a dataset to be filled by write_block(): without compression, all of its place on the disk taken.
+    template <class T>
+    void create_dataset(const std::string& dataset, std::span<const std::int64_t> extents);
+    /// Writes `values` ([rows, columns]) into a part of a dataset. Not collective.
+    template <class T>
+    void write_block(const std::string& dataset, const Hyperslab& place, std::span<const T> values);
+    /// Runs `work` on every rank; where it throws on some, all throw Error with the message of the lowest such rank and
+    /// the file is gone. Just runs it for a file of one process.
+    void together(const std::function<void()>& work);
     /// Sets a text attribute of a dataset or group ("/" for the file).
     void write_attribute(const std::string& object, const std::string& name, const std::string& text);
 
@@ -64,6 +99,11 @@ class Hdf5File {
     /// Converts from the stored number type. Throws Error if the dataset is missing.
     template <class T>
     Hdf5Array<T> read(const std::string& dataset) const;
+    /// Reads a part of a dataset into `values` ([rows, columns]).
+    template <class T>
+    void read_block(const std::string& dataset, const Hyperslab& place, std::span<T> values) const;
+    /// One per dimension.
+    std::vector<std::int64_t> extents(const std::string& dataset) const;
     std::string read_attribute(const std::string& object, const std::string& name) const;
 
     /// Closes the file and renames it to its real name.
@@ -72,10 +112,17 @@ class Hdf5File {
   private:
     Hdf5File(std::filesystem::path path, Hdf5Handle file, bool partial);
     std::string describe(const std::string& dataset) const;
+    void discard() noexcept;
+
+    struct Parallel {
+        int fortran_handle;
+        int rank;
+    };
 
     std::filesystem::path path_;
     Hdf5Handle file_;
     bool partial_;
+    std::optional<Parallel> parallel_ = {};
 };
 
 }  // namespace loglog
