@@ -99,6 +99,30 @@ std::vector<std::string> problems(const DecoderConfig& config) {
     return found;
 }
 
+std::vector<std::string> cut_problems(const DecoderConfig& config, std::int64_t leaves) {
+    std::vector<std::string> found;
+    if (leaves < 1) { return {"tensor-parallel pieces are " + number(leaves) + " but must be at least 1"}; }
+    const auto pieces = " tensor-parallel pieces";
+    const auto divisible = [&](const char* key, std::int64_t value) {
+        if (value % leaves == 0) { return; }
+        found.push_back(std::string{key} + " is " + number(value) + " but must be a multiple of the " + number(leaves) +
+                        pieces + ": make it " + number((value / leaves + 1) * leaves) + ", or tp smaller");
+    };
+    divisible("heads", config.heads);
+    divisible("mlp_width", config.mlp_width);
+    if (config.kv_heads % leaves != 0 && leaves % config.kv_heads != 0) {
+        found.push_back("kv_heads is " + number(config.kv_heads) + " but must divide the " + number(leaves) + pieces +
+                        " or be a multiple of them: change kv_heads or tp");
+    }
+    return found;
+}
+
+std::int64_t tree_leaves(const DecoderConfig& config) {
+    std::int64_t leaves = 8;
+    while (leaves > 1 && !cut_problems(config, leaves).empty()) { leaves /= 2; }
+    return leaves;
+}
+
 ParameterCounts count_parameters(const DecoderConfig& config) {
     ParameterCounts counts;
     for (const auto& spec : DecoderParts{config}.specs) {

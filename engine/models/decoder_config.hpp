@@ -54,6 +54,13 @@ DecoderConfig resolved(DecoderConfig config);
 /// Everything that is wrong with a resolved configuration, one sentence each that starts with the key; empty if valid.
 std::vector<std::string> problems(const DecoderConfig& config);
 
+/// What keeps a valid configuration from being cut into `leaves` pieces for tensor parallelism, one sentence each that
+/// starts with the key and says what to change; empty if nothing does.
+std::vector<std::string> cut_problems(const DecoderConfig& config, std::int64_t leaves);
+/// Pieces of a valid configuration under tree reductions, which fix them for every number of ranks: the largest power
+/// of two up to 8 that it can be cut into.
+std::int64_t tree_leaves(const DecoderConfig& config);
+
 /// Numbers of trained values, every value once.
 struct ParameterCounts {
     std::int64_t total = 0;

@@ -1,5 +1,6 @@
 #include "engine/models/decoder_parts.hpp"
 
+#include <algorithm>
 #include <string>
 
 #include "engine/base/error.hpp"
@@ -8,12 +9,24 @@
 namespace loglog {
 namespace {
 
-void check(const DecoderConfig& config) {
-    const auto found = problems(config);
+void check(const DecoderConfig& config, const ModelPart& part) {
+    auto found = problems(config);
+    if (found.empty()) { found = cut_problems(config, part.tensor.leaves); }
+    for (const auto& chunk : part.chunks) {
+        if (chunk.first < 0 || chunk.first > chunk.last || chunk.last > config.layers) {
+            found.push_back("layers are " + std::to_string(config.layers) + " but a pipeline chunk is [" +
+                            std::to_string(chunk.first) + ", " + std::to_string(chunk.last) + ")");
+        }
+    }
     if (found.empty()) { return; }
     std::string message = "the model's configuration is invalid:";
     for (const auto& problem : found) { message += "\n  " + problem; }
     throw InputError{message};
+}
+
+bool is_in(const ModelPart& part, std::int64_t layer) {
+    const auto has = [&](const LayerRange& chunk) { return layer >= chunk.first && layer < chunk.last; };
+    return part.chunks.empty() || std::any_of(part.chunks.begin(), part.chunks.end(), has);
 }
 
 DecoderBlock make_block(std::vector<ParameterSpec>& specs, const DecoderConfig& c, std::int64_t layer,
@@ -44,25 +57,38 @@ DecoderBlock make_block(std::vector<ParameterSpec>& specs, const DecoderConfig& 
 
 }  // namespace
 
-DecoderParts::DecoderParts(const DecoderConfig& config) {
-    check(config);
+DecoderParts::DecoderParts(const DecoderConfig& config, const ModelPart& part) {
+    check(config, part);
     const ParameterizationRule rule{config.parameterization, config.width, config.layers, config.head_dim};
+    const Cut vocabulary{.axis = Cut::Axis::rows,
+                         .blocks = {{.rows = config.vocab, .units = config.vocab, .padded = true}}};
     token_table = add_normal(specs, "token_embedding", Shape{config.vocab, config.width},
-                             ParameterClass::token_embedding, config.init_std, rule);
-    specs.back().two_uses = config.tied_head;
+                             ParameterClass::token_embedding, config.init_std, rule, vocabulary);
+    auto& table = specs.back();
+    table.two_uses = config.tied_head;
+    table.present = part.embedding || (config.tied_head && part.head);
+    table.first_use_here = part.embedding;
+    table.second_use_here = part.head;
     if (config.positions == PositionKind::learned) {
         position_table = add_normal(specs, "position_embedding", Shape{config.context, config.width},
                                     ParameterClass::position_embedding, config.init_std, rule);
+        specs.back().present = part.embedding;
     }
     for (std::int64_t layer = 0; layer < config.layers; ++layer) {
+        const auto first = specs.size();
         blocks.push_back(make_block(specs, config, layer, rule));
+        layer_parameters.push_back({first, specs.size()});
+        layer_present.push_back(is_in(part, layer));
+        for (auto id = first; id < specs.size(); ++id) { specs[id].present = layer_present.back(); }
     }
+    const auto head = specs.size();
     final_norm.emplace(specs, "final_norm", config.norm, config.width, config.bias, config.norm_epsilon,
                        ParameterClass::final_norm, rule);
     if (!config.tied_head) {
         untied_head = add_normal(specs, "head", Shape{config.vocab, config.width}, ParameterClass::unembedding,
-                                 config.init_std, rule);
+                                 config.init_std, rule, vocabulary);
     }
+    for (auto id = head; id < specs.size(); ++id) { specs[id].present = part.head; }
 }
 
 }  // namespace loglog

@@ -12,7 +12,8 @@ namespace loglog {
 /// Feeds a decoder one token at a time, keeping keys and values of the past.
 class Decoding {
   public:
-    /// Room for `capacity` tokens (0: the model's context, which is also the most there can be).
+    /// Room for `capacity` tokens (0: the model's context, which is also the most there can be). Throws InputError if
+    /// not all of the model is here.
     Decoding(Decoder& model, Context& context, std::int64_t capacity = 0);
 
     /// Appends `token` and returns the scaled logits [vocab] of what follows it, valid until the next call. Throws

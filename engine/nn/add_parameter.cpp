@@ -13,23 +13,25 @@ ParameterId append(std::vector<ParameterSpec>& specs, ParameterSpec spec) {
 }  // namespace
 
 ParameterId add_constant(std::vector<ParameterSpec>& specs, std::string name, const Shape& shape, ParameterClass kind,
-                         double value, const ParameterizationRule& rule) {
+                         double value, const ParameterizationRule& rule, Cut cut) {
     return append(specs, {.name = std::move(name),
                           .shape = shape,
                           .kind = kind,
                           .init_mean = value,
                           .init_std = 0,
-                          .multipliers = rule.multipliers(kind)});
+                          .multipliers = rule.multipliers(kind),
+                          .cut = std::move(cut)});
 }
 
 ParameterId add_normal(std::vector<ParameterSpec>& specs, std::string name, const Shape& shape, ParameterClass kind,
-                       double std, const ParameterizationRule& rule) {
+                       double std, const ParameterizationRule& rule, Cut cut) {
     return append(specs, {.name = std::move(name),
                           .shape = shape,
                           .kind = kind,
                           .init_mean = 0,
                           .init_std = std,
-                          .multipliers = rule.multipliers(kind)});
+                          .multipliers = rule.multipliers(kind),
+                          .cut = std::move(cut)});
 }
 
 }  // namespace loglog

@@ -43,10 +43,14 @@ struct Segment {
     bool owned = true;  ///< false for copies of what a lower leaf has: every value of a model is owned exactly once
 };
 
-/// Shape of what a rank holds.
+/// Rows that each leaf holds of a block, padding included.
+std::int64_t rows_per_leaf(const CutBlock& block, std::int64_t leaves);
+
+/// Shape of what a rank holds. The cut fits the number of leaves (see CutBlock). One leaf holds everything, unpadded.
 Shape local_shape(const Shape& global, const Cut& cut, const TensorShard& shard);
 /// All of what a rank holds, in the order of its rows, one segment per leaf and block (per parameter for columns and
-/// whole parameters; a whole parameter is owned by the rank of leaf 0). Padding belongs to no segment.
+/// whole parameters; a whole parameter is owned by the rank of leaf 0). Padding belongs to no segment. One leaf: one
+/// segment.
 std::vector<Segment> segments(const Shape& global, const Cut& cut, const TensorShard& shard);
 
 }  // namespace loglog

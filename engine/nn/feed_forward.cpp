@@ -20,6 +20,12 @@ Activation pointwise(MlpKind kind) {
     return Activation::none;
 }
 
+std::vector<CutBlock> up_blocks(const FeedForward::Options& options) {
+    const CutBlock block{.rows = options.hidden, .units = options.hidden};
+    if (options.kind == MlpKind::swiglu) { return {block, block}; }
+    return {block};
+}
+
 }  // namespace
 
 FeedForward::FeedForward(std::vector<ParameterSpec>& specs, const std::string& name, const Options& options,
@@ -31,27 +37,36 @@ FeedForward::FeedForward(std::vector<ParameterSpec>& specs, const std::string& n
           options.bias,
           options.init_std,
           LinearLayer::Ends::inside_branch,
-          rule},
-      down_{specs,        name + ".down",   {.in = options.hidden, .out = options.width},
-            options.bias, options.init_std, LinearLayer::Ends::residual_branch,
-            rule} {}
+          rule,
+          up_blocks(options)},
+      down_{specs,
+            name + ".down",
+            {.in = options.hidden, .out = options.width},
+            options.bias,
+            options.init_std,
+            LinearLayer::Ends::residual_branch,
+            rule,
+            {}} {}
 
 Tensor FeedForward::operator()(Tape& tape, Parameters& parameters, const Tensor& x,
                                const ResidualBranch& branch) const {
+    const Tensor input = gathered_input(tape, x, parameters.shard());
     const Tensor up_weight = up_.weight(parameters);
     const Tensor up_bias = up_.bias(parameters);
-    const Tensor down_weight = down_.weight(parameters);
-    const Tensor down_bias = down_.bias(parameters);
+    const ColumnCut cut = up_.column_cut(parameters);
     if (kind_ == MlpKind::swiglu) {
-        const Tensor gate_and_up = linear(tape, x, up_weight, {.bias = up_bias});
+        // Local rows are all gates, then all ups, leaf after leaf in each: the halves that swiglu takes.
+        const Tensor gate_and_up = linear(tape, input, up_weight, {.bias = up_bias, .cut = cut});
+        discard_gathered(tape, input, parameters.shard());
         const Tensor hidden = swiglu(tape, gate_and_up);
         tape.discard(gate_and_up);
-        const Tensor y = join(tape, hidden, down_weight, down_bias, branch);
+        const Tensor y = join(tape, parameters, hidden, down_, branch);
         tape.discard(hidden);
         return y;
     }
-    const Activated hidden = linear_activated(tape, x, up_weight, up_bias, pointwise(kind_));
-    const Tensor y = join(tape, hidden, down_weight, down_bias, branch);
+    const Activated hidden = linear_activated(tape, input, up_weight, up_bias, pointwise(kind_), cut);
+    discard_gathered(tape, input, parameters.shard());
+    const Tensor y = join(tape, parameters, hidden, down_, branch);
     tape.discard(hidden.value);
     return y;
 }

@@ -25,7 +25,7 @@ class FeedForward {
     FeedForward(std::vector<ParameterSpec>& specs, const std::string& name, const Options& options,
                 const ParameterizationRule& rule);
 
-    /// residual + scale * dropped(mlp(x)), all [rows, width].
+    /// residual + scale * dropped(mlp(x)), all [rows, width], of this rank's rows.
     Tensor operator()(Tape& tape, Parameters& parameters, const Tensor& x, const ResidualBranch& branch) const;
 
   private:

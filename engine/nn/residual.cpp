@@ -10,7 +10,8 @@ Tensor drop_and_add(Tape& tape, const Tensor& y, const ResidualBranch& branch) {
                     .seed = branch.info.seed,
                     .step = branch.info.step,
                     .place = branch.place,
-                    .first_row = branch.info.first_sequence * static_cast<std::uint64_t>(branch.time),
+                    .first_row = branch.info.first_sequence * static_cast<std::uint64_t>(branch.time) +
+                                 static_cast<std::uint64_t>(branch.first_row),
                     .scale = branch.scale});
 }
 

@@ -1,6 +1,7 @@
 #include "engine/nn/softmax_attention.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/nn/add_parameter.hpp"
 #include "engine/ops/attention.hpp"
@@ -9,6 +10,24 @@
 #include "engine/ops/rotary.hpp"
 
 namespace loglog {
+
+namespace {
+
+std::vector<CutBlock> qkv_blocks(const SoftmaxAttention::Options& o) {
+    const CutBlock keys{.rows = o.kv_heads * o.head_dim, .units = o.kv_heads};
+    return {{.rows = o.heads * o.head_dim, .units = o.heads}, keys, keys};
+}
+
+/// A gain that all heads share. Leaves have copies, since each sees its own heads alone.
+ParameterId add_head_gain(std::vector<ParameterSpec>& specs, std::string name, std::int64_t head_dim,
+                          const ParameterizationRule& rule) {
+    const Cut cut{.axis = Cut::Axis::rows, .blocks = {{.rows = head_dim, .units = 1}}};
+    const auto id = add_constant(specs, std::move(name), Shape{head_dim}, ParameterClass::hidden_vector, 1, rule, cut);
+    specs.back().by_leaf = true;
+    return id;
+}
+
+}  // namespace
 
 SoftmaxAttention::SoftmaxAttention(std::vector<ParameterSpec>& specs, const std::string& name, const Options& options,
                                    const ParameterizationRule& rule)
@@ -20,7 +39,8 @@ SoftmaxAttention::SoftmaxAttention(std::vector<ParameterSpec>& specs, const std:
            options.qkv_bias,
            options.init_std,
            LinearLayer::Ends::inside_branch,
-           rule},
+           rule,
+           qkv_blocks(options)},
       query_gain_{},
       key_gain_{},
       out_{specs,
@@ -29,35 +49,62 @@ SoftmaxAttention::SoftmaxAttention(std::vector<ParameterSpec>& specs, const std:
            options.output_bias,
            options.init_std,
            LinearLayer::Ends::residual_branch,
-           rule} {
+           rule,
+           {}} {
     if (options.qk_norm) {
-        const Shape shape{options.head_dim};
-        query_gain_ = add_constant(specs, name + ".query_norm.gain", shape, ParameterClass::hidden_vector, 1, rule);
-        key_gain_ = add_constant(specs, name + ".key_norm.gain", shape, ParameterClass::hidden_vector, 1, rule);
+        query_gain_ = add_head_gain(specs, name + ".query_norm.gain", options.head_dim, rule);
+        key_gain_ = add_head_gain(specs, name + ".key_norm.gain", options.head_dim, rule);
     }
+}
+
+SoftmaxAttention::LocalHeads SoftmaxAttention::local_heads(const TensorShard& shard) const noexcept {
+    const auto& o = options_;
+    if (!shard.is_cut()) { return {.heads = o.heads, .kv_heads = o.kv_heads, .leaves = 1, .first_head = 0}; }
+    const auto heads_per_leaf = o.heads / shard.leaves;
+    return {.heads = shard.leaf_count * heads_per_leaf,
+            .kv_heads = shard.leaf_count * std::max<std::int64_t>(o.kv_heads / shard.leaves, 1),
+            .leaves = shard.leaf_count,
+            .first_head = shard.first_leaf * heads_per_leaf};
+}
+
+void SoftmaxAttention::normalize(Tape& tape, Parameters& parameters, Projected& projected,
+                                 const LocalHeads& local) const {
+    const auto& fused = projected.q.rows;
+    const auto dim = options_.head_dim;
+    const Tensor normed = tape.empty(Shape{fused.shape.rows(), (local.heads + local.kv_heads) * dim}, fused.dtype);
+    tape.retire_in_backward(normed);
+    const Heads q{normed, 0, local.heads};
+    const Heads k{normed, local.heads * dim, local.kv_heads};
+    const auto normalize_leaves = [&](const Heads& from, ParameterId gain, const Heads& to) {
+        const auto heads = from.heads / local.leaves;
+        for (std::int64_t leaf = 0; leaf < local.leaves; ++leaf) {
+            const auto column = leaf * heads * dim;
+            head_norm(tape, {from.rows, from.first_column + column, heads}, parameters.leaf(gain, leaf),
+                      options_.norm_epsilon, {to.rows, to.first_column + column, heads});
+        }
+    };
+    normalize_leaves(projected.q, *query_gain_, q);
+    normalize_leaves(projected.k, *key_gain_, k);
+    projected.q = q;
+    projected.k = k;
 }
 
 SoftmaxAttention::Projected SoftmaxAttention::project(Tape& tape, Parameters& parameters, const Tensor& x,
                                                       const RotaryTable& rotary_table, std::int64_t time,
                                                       std::int64_t first_position) const {
     const auto& o = options_;
-    const Tensor fused = linear(tape, x, qkv_.weight(parameters), {.bias = qkv_.bias(parameters)});
-    Projected result{.q = {fused, 0, o.heads},
-                     .k = {fused, o.heads * o.head_dim, o.kv_heads},
-                     .v = {fused, (o.heads + o.kv_heads) * o.head_dim, o.kv_heads}};
-    if (o.qk_norm) {
-        const Tensor normed = tape.empty(Shape{x.shape.rows(), (o.heads + o.kv_heads) * o.head_dim}, x.dtype);
-        tape.retire_in_backward(normed);
-        const Heads q{normed, 0, o.heads};
-        const Heads k{normed, o.heads * o.head_dim, o.kv_heads};
-        head_norm(tape, result.q, parameters.tensor(*query_gain_), o.norm_epsilon, q);
-        head_norm(tape, result.k, parameters.tensor(*key_gain_), o.norm_epsilon, k);
-        result.q = q;
-        result.k = k;
-    }
+    const auto local = local_heads(parameters.shard());
+    const Tensor input = gathered_input(tape, x, parameters.shard());
+    const Tensor fused = linear(tape, input, qkv_.weight(parameters),
+                                {.bias = qkv_.bias(parameters), .cut = qkv_.column_cut(parameters)});
+    discard_gathered(tape, input, parameters.shard());
+    Projected result{.q = {fused, 0, local.heads},
+                     .k = {fused, local.heads * o.head_dim, local.kv_heads},
+                     .v = {fused, (local.heads + local.kv_heads) * o.head_dim, local.kv_heads}};
+    if (o.qk_norm) { normalize(tape, parameters, result, local); }
     if (rotary_table) {
         // Queries and keys lie side by side, so one call turns both.
-        const Heads both{result.q.rows, 0, o.heads + o.kv_heads};
+        const Heads both{result.q.rows, 0, local.heads + local.kv_heads};
         rotary(tape, both, rotary_table.cosine(), rotary_table.sine(), time, first_position);
     }
     return result;
@@ -78,11 +125,11 @@ Tensor SoftmaxAttention::operator()(Tape& tape, Parameters& parameters, const Te
                           .step = branch.info.step,
                           .layer = options_.layer,
                           .first_sequence = branch.info.first_sequence,
-                          .first_head = 0};
+                          .first_head = static_cast<std::uint32_t>(local_heads(parameters.shard()).first_head)};
     }
     const Tensor mixed = attention(tape, projected.q, projected.k, projected.v, attend);
     discard(tape, projected);
-    const Tensor y = join(tape, mixed, out_.weight(parameters), out_.bias(parameters), branch);
+    const Tensor y = join(tape, parameters, mixed, out_, branch);
     tape.discard(mixed);
     return y;
 }
@@ -117,7 +164,7 @@ Tensor SoftmaxAttention::decode(Tape& tape, Parameters& parameters, const Tensor
                                                   .out = mixed.values<T>(),
                                                   .scale = static_cast<T>(scale_)});
     });
-    return join(tape, mixed, out_.weight(parameters), out_.bias(parameters), branch);
+    return join(tape, parameters, mixed, out_, branch);
 }
 
 }  // namespace loglog

@@ -20,7 +20,8 @@ struct KeyValueCache {
 };
 
 /// Causal softmax attention over all earlier tokens. A token's queries, keys and values lie in one row
-/// [heads | kv_heads | kv_heads] * head_dim of a fused projection.
+/// [heads | kv_heads | kv_heads] * head_dim of a fused projection. In a tensor-parallel model each rank has some heads
+/// with their keys and values: where there are fewer kv heads than leaves, each leaf has a copy of its kv head.
 class SoftmaxAttention {
   public:
     struct Options {
@@ -49,11 +50,19 @@ class SoftmaxAttention {
     KeyValueCache make_cache(Arena& arena, std::int64_t capacity, DType dtype) const;
 
   private:
+    struct LocalHeads {  // of this rank
+        std::int64_t heads;
+        std::int64_t kv_heads;
+        std::int64_t leaves;
+        std::int64_t first_head;
+    };
     struct Projected {  // after normalisation and rotation
         Heads q;
         Heads k;
         Heads v;
     };
+    LocalHeads local_heads(const TensorShard& shard) const noexcept;
+    void normalize(Tape& tape, Parameters& parameters, Projected& projected, const LocalHeads& local) const;
     Projected project(Tape& tape, Parameters& parameters, const Tensor& x, const RotaryTable& rotary, std::int64_t time,
                       std::int64_t first_position) const;
     void discard(Tape& tape, const Projected& projected) const;

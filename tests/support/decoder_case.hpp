@@ -40,6 +40,39 @@ inline DecoderConfig tiny_modern_config() {
     return resolved(config);
 }
 
+/// Adds what one rank holds of a parameter (values or gradients) to the whole parameter. The sum over ranks is the
+/// whole one: of what several hold alike, the owner's part counts; copies' gradients, and of whole parameters if
+/// `partial`, add up.
+template <class T>
+void add_to_whole(const Parameters& parameters, ParameterId id, std::span<const T> local, std::span<T> whole,
+                  bool copies_add_up, bool partial = false) {
+    const auto& spec = parameters.spec(id);
+    const auto columns = spec.shape.elements() / spec.shape[0];
+    const bool adds = spec.cut.axis == Cut::Axis::whole ? partial : copies_add_up;
+    for (const auto& segment : parameters.segments(id)) {
+        if (!segment.owned && !adds) { continue; }
+        for (std::int64_t row = 0; row < segment.rows; ++row) {
+            const auto from = (segment.local_row + row) * segment.columns;
+            const auto to = (segment.global_row + row) * columns + segment.global_column;
+            for (std::int64_t column = 0; column < segment.columns; ++column) {
+                whole[static_cast<std::size_t>(to + column)] += local[static_cast<std::size_t>(from + column)];
+            }
+        }
+    }
+}
+
+/// The gradients of a model that lies on one rank, cut or not, parameter by parameter in the shape of the whole one.
+template <class T>
+std::vector<std::vector<T>> whole_gradients(Parameters& parameters, bool partial = false) {
+    std::vector<std::vector<T>> result;
+    for (std::size_t index = 0; index < parameters.size(); ++index) {
+        const auto id = static_cast<ParameterId>(index);
+        auto& whole = result.emplace_back(static_cast<std::size_t>(parameters.spec(id).shape.elements()));
+        add_to_whole<T>(parameters, id, parameters.gradient<T>(id), whole, true, partial);
+    }
+    return result;
+}
+
 /// Random tokens, the next token as target.
 struct TokenCase {
     TokenCase(std::int64_t sequences_, std::int64_t time_, std::int64_t vocab, std::uint64_t seed = 5)

@@ -99,6 +99,72 @@ DecoderConfig deep_with_dropout() {
 INSTANTIATE_TEST_SUITE_P(Models, CountedMemory,
                          ::testing::Values(tiny_config(), tiny_modern_config(), deep_with_dropout()));
 
+/// Sizes that divide by every number of ranks without padding or copies.
+DecoderConfig even_config() {
+    auto config = tiny_config();
+    config.vocab = 64;
+    config.layers = 3;
+    return config;
+}
+
+class RankCost : public ::testing::TestWithParam<std::int64_t> {};
+
+TEST_P(RankCost, OfAllTensorRanksAddsUpToTheWholeModels) {
+    const auto ranks = GetParam();
+    const auto config = even_config();
+    const auto whole = count_cost(config, 2);
+
+    for (const bool sequence_parallel : {false, true}) {
+        const ModelPart part{.tensor = {.leaves = ranks, .first_leaf = 1, .sequence_parallel = sequence_parallel}};
+        const auto mine = count_cost(config, part, 2);
+
+        const auto share = static_cast<double>(ranks);
+        EXPECT_DOUBLE_EQ(share * mine.training.model_flops, whole.training.model_flops);
+        EXPECT_DOUBLE_EQ(share * mine.forward.model_flops, whole.forward.model_flops);
+        EXPECT_EQ(mine.parameters.total, whole.parameters.total);
+        EXPECT_LT(mine.parameter_bytes, whole.parameter_bytes);
+        EXPECT_LT(mine.activation_bytes, whole.activation_bytes);
+    }
+}
+
+TEST_P(RankCost, OfTensorTrafficIsFourAllReducesALayer) {
+    const auto ranks = static_cast<double>(GetParam());
+    const auto config = even_config();
+    const double rows = 2 * static_cast<double>(config.context);
+    const double stream_bytes = rows * static_cast<double>(config.width) * 4;
+
+    // Two forward and two backward in each layer, the looked up rows, the gradient of the head's input, and three
+    // numbers a row of the loss. Gathering and scattering rows takes half of an all-reduce each.
+    const double all_reduce = 2 * (ranks - 1) / ranks;
+    const double expected = all_reduce * ((4.0 * static_cast<double>(config.layers) + 2) * stream_bytes + 3 * rows * 4);
+
+    for (const bool sequence_parallel : {false, true}) {
+        const ModelPart part{.tensor = {.leaves = GetParam(), .sequence_parallel = sequence_parallel}};
+        EXPECT_DOUBLE_EQ(count_cost(config, part, 2).tensor_traffic.bytes, expected) << sequence_parallel;
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Ranks, RankCost, ::testing::Values(2, 4));
+
+TEST(StageCost, OfAllStagesAddsUpToTheWholeModels) {
+    const auto config = even_config();
+    const auto whole = count_cost(config, 2);
+
+    const auto first = count_cost(config, {.chunks = {{0, 1}}, .head = false}, 2);
+    const auto middle = count_cost(config, {.chunks = {{1, 2}}, .embedding = false, .head = false}, 2);
+    const auto last = count_cost(config, {.chunks = {{2, 3}}, .embedding = false}, 2);
+
+    const auto flops = [](const ModelCost& cost) { return cost.training.model_flops; };
+    EXPECT_DOUBLE_EQ(flops(first) + flops(middle) + flops(last), flops(whole));
+    EXPECT_GT(flops(last), flops(first));
+    EXPECT_EQ(first.tensor_traffic.bytes, 0);
+    // The tied table lies on both ends, its second gradient on the last.
+    const auto table = static_cast<std::size_t>(config.vocab * config.width) * 4;
+    EXPECT_EQ(first.parameter_bytes + middle.parameter_bytes + last.parameter_bytes, whole.parameter_bytes + table);
+    EXPECT_EQ(first.gradient_bytes, first.parameter_bytes);
+    EXPECT_EQ(last.gradient_bytes, last.parameter_bytes + table);
+}
+
 TEST(ChooseMicroBatch, DividesTheBatchAndShrinksWithTheContext) {
     DecoderConfig config = tiny_config();
     for (const std::int64_t context : {64, 256, 1024, 4096}) {

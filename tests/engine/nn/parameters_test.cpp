@@ -64,6 +64,108 @@ TEST(Parameters, AddTheGradientsOfBothUsesAtTheEndOfAStep) {
     EXPECT_EQ(parameters.gradient<float>(ParameterId{1})[0], 0);
 }
 
+TEST(Parameters, OfTheHeadAloneKeepTheHeadsGradient) {
+    Context context{CpuContext{1}};
+    auto list = specs();
+    list[0].first_use_here = false;
+    Parameters parameters{list, Purpose::training};
+    parameters.begin_step();
+    const Tensor second = parameters.second_use(ParameterId{0});
+    std::fill_n(reinterpret_cast<float*>(second.gradient->data), 3000, 3.0F);
+    second.gradient->written = true;
+
+    parameters.complete_gradients(context);
+
+    EXPECT_EQ(parameters.gradient<float>(ParameterId{0})[2999], 0);
+    EXPECT_EQ(parameters.second_gradient<float>(ParameterId{0})[2999], 3);
+    EXPECT_TRUE(parameters.second_gradient<float>(ParameterId{1}).empty());
+    parameters.finish_step(context);
+    EXPECT_EQ(parameters.gradient<float>(ParameterId{0})[2999], 3);
+    EXPECT_FALSE(parameters.segments(ParameterId{0})[0].owned);
+}
+
+TEST(Parameters, OfTheEmbeddingAloneHoldNoSecondGradient) {
+    Context context{CpuContext{1}};
+    auto list = specs();
+    list[0].second_use_here = false;
+    Parameters parameters{list, Purpose::training};
+
+    parameters.finish_step(context);
+
+    EXPECT_EQ(parameters.gradient_bytes(), (3008u + 16u) * 4u);
+    EXPECT_TRUE(parameters.second_gradient<float>(ParameterId{0}).empty());
+    EXPECT_TRUE(parameters.segments(ParameterId{0})[0].owned);
+}
+
+TEST(Parameters, ThatAreAbsentHoldNothingButKeepTheirPlace) {
+    auto list = specs();
+    list[0].present = false;
+    Parameters parameters{list, Purpose::training};
+    Context context{CpuContext{1}};
+
+    parameters.initialize(Seed{1});
+    parameters.finish_step(context);
+
+    EXPECT_TRUE(parameters.values<float>(ParameterId{0}).empty());
+    EXPECT_EQ(parameters.local_shape(ParameterId{0}), (Shape{0, 30}));
+    EXPECT_TRUE(parameters.segments(ParameterId{0}).empty());
+    EXPECT_EQ(parameters.values<float>(ParameterId{1})[0], 1);
+    EXPECT_EQ(parameters.value_bytes(), 64u);
+    EXPECT_EQ(parameters.count(), 3005);
+}
+
+TEST(Parameters, WhoseMomentsAreElsewhereHoldNone) {
+    Parameters parameters{specs(), Purpose::training, DType::float32, Backing::memory, {}, Moments::elsewhere};
+
+    parameters.initialize(Seed{1});
+
+    EXPECT_EQ(parameters.moment_bytes(), 0u);
+    EXPECT_TRUE(parameters.first_moment<float>(ParameterId{0}).empty());
+    EXPECT_EQ(parameters.values<float>(ParameterId{1})[0], 1);
+}
+
+TEST(Parameters, OfALeafStartAsThoseOfTheWholeModel) {
+    auto list = specs();
+    list[0].cut = {.axis = Cut::Axis::rows, .blocks = {{.rows = 60, .units = 4}, {.rows = 40, .units = 2}}};
+    list.push_back({.name = "columns", .shape = Shape{3, 8}, .init_std = 1, .cut = {.axis = Cut::Axis::columns}});
+    Parameters whole{list, Purpose::inference};
+    whole.initialize(Seed{5});
+
+    for (std::int64_t leaf = 0; leaf < 4; ++leaf) {
+        Parameters part{list, Purpose::inference, DType::float32, Backing::memory, {.leaves = 4, .first_leaf = leaf}};
+        part.initialize(Seed{5});
+
+        const auto all = whole.values<float>(ParameterId{0});
+        const auto mine = part.values<float>(ParameterId{0});
+        ASSERT_EQ(mine.size(), 35u * 30u);
+        EXPECT_EQ(mine[3], all[static_cast<std::size_t>(leaf) * 450 + 3]);
+        EXPECT_EQ(mine[15 * 30 + 7], all[static_cast<std::size_t>(60 + leaf / 2 * 20) * 30 + 7]);
+        EXPECT_EQ(part.values<float>(ParameterId{2})[2 * 2 + 1],
+                  whole.values<float>(ParameterId{2})[16 + static_cast<std::size_t>(leaf) * 2 + 1]);
+    }
+}
+
+TEST(Parameters, KeptByLeafCollectGradientsApart) {
+    std::vector<ParameterSpec> list{{.name = "gain",
+                                     .shape = Shape{3},
+                                     .init_mean = 1,
+                                     .cut = {.axis = Cut::Axis::rows, .blocks = {{.rows = 3, .units = 1}}},
+                                     .by_leaf = true}};
+    Parameters parameters{list, Purpose::training, DType::float32, Backing::memory, {.leaves = 4, .leaf_count = 2}};
+    parameters.initialize(Seed{1});
+    Context context{CpuContext{1}};
+    const Tensor upper = parameters.leaf(ParameterId{0}, 1);
+    std::fill_n(reinterpret_cast<float*>(upper.gradient->data), 3, 7.0F);
+    upper.gradient->written = true;
+
+    parameters.finish_step(context);
+
+    EXPECT_EQ(upper.shape, Shape{3});
+    EXPECT_EQ(upper.values<float>()[0], 1);
+    const auto gradient = parameters.gradient<float>(ParameterId{0});
+    EXPECT_EQ(std::vector<float>(gradient.begin(), gradient.end()), (std::vector<float>{0, 0, 0, 7, 7, 7}));
+}
+
 TEST(Parameters, AreFoundByName) {
     Parameters parameters{specs(), Purpose::inference};
 
