@@ -68,7 +68,7 @@ class CutLookup {
                                                    .first_token = first_token_});
         if (scatters_) {
             group_->reduce_scatter_sum(parts.values<T>(), y.values<T>());
-            tape.retire(parts);
+            tape.release(parts);
         } else {
             group_->all_reduce_sum(y.values<T>());
         }
@@ -102,7 +102,7 @@ class CutLookup {
                                                         first_token_,
                                                         first_row_});
         }
-        tape.retire(all);
+        tape.release(all);
     }
 
   private:

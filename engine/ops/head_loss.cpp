@@ -119,8 +119,8 @@ class CutHead {
             if (!d_weight_.values.empty()) { weight_gradient(first, count); }
         }
         if (has_gradients_) { finish_input_gradient(); }
-        tape_.retire(statistics_);
-        tape_.retire(logits_);
+        tape_.release(statistics_);
+        tape_.release(logits_);
     }
 
   private:
@@ -212,11 +212,11 @@ class CutHead {
     }
 
     void finish_input_gradient() {
-        if (partial_sums_.data != nullptr) { tape_.retire(partial_sums_); }
+        if (partial_sums_.data != nullptr) { tape_.release(partial_sums_); }
         if (group() != nullptr && !options_.cut.input_gathered) { group()->all_reduce_sum(dh()); }
         if (!dh_target_.accumulate) { return; }
         launch(tape_.context(), Scale<T>{dh(), dh_target_.values, T{1}, true});
-        tape_.retire(dh_);
+        tape_.release(dh_);
     }
 
     Tape& tape_;
