@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "engine/nn/parameters.hpp"
+#include "engine/nn/state_piece.hpp"
 
 namespace loglog {
 
@@ -21,7 +23,8 @@ struct StepReport {
     bool applied = true;          ///< false: the norm is not finite and nothing was changed
 };
 
-/// Square root of the sum of squares of all gradients, in double, added in an order that depends on shapes alone.
+/// Square root of the sum of squares of all gradients here, copies once, in double, added in an order that depends on
+/// shapes and the number of leaves alone.
 double gradient_norm(Context& context, Parameters& parameters);
 
 /// One AdamW step with clipping by the global norm, on gradients that Parameters::finish_step completed. `step` counts
@@ -31,5 +34,8 @@ StepReport adamw_step(Context& context, Parameters& parameters, const AdamWSetti
 /// The same when the norm is known already, such as a norm over shards of other processes.
 StepReport adamw_step(Context& context, Parameters& parameters, const AdamWSettings& settings, double lr,
                       std::int64_t step, double norm);
+/// The same on those rows alone whose state is given.
+StepReport adamw_step(Context& context, const Parameters& parameters, std::span<const StatePiece> pieces,
+                      const AdamWSettings& settings, double lr, std::int64_t step, double norm);
 
 }  // namespace loglog
