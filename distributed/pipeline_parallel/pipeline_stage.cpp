@@ -15,6 +15,9 @@ namespace {
 /// Receives are posted this many steps before the one that reads them: the next forward and the next backward.
 constexpr std::size_t lookahead = 2;
 
+/// Tags are below this number, as groups ask for.
+constexpr int tag_limit = 1 << 14;
+
 enum class Message : std::uint8_t { activation, gradient };
 
 /// One micro-batch in one chunk, from its forward to the end of its backward pass.
@@ -120,9 +123,10 @@ PipelineStage::Work::Work(Context& context_, Decoder& model_, Group& pipeline, P
     evaluation_tape.emplace(context, slots.front()->arena, Mode::evaluate);
 }
 
-/// `at_piece` is the receiver's.
+/// `at_piece` is the receiver's. Micro-batches far apart share a tag: a piece sends and receives them in order.
 MailAddress PipelineStage::Work::address(Message message, int micro_batch, int of_piece, int at_piece) const {
-    return {of_piece % stages, (micro_batch * pieces + at_piece) * 2 + (message == Message::gradient ? 1 : 0)};
+    const int round = micro_batch % (tag_limit / (2 * pieces));
+    return {of_piece % stages, (round * pieces + at_piece) * 2 + (message == Message::gradient ? 1 : 0)};
 }
 
 /// Whose message a step needs.
@@ -152,9 +156,7 @@ void PipelineStage::Work::plan(int micro_batches) {
 }
 
 void PipelineStage::Work::start(const TokenBatch& batch) {
-    const auto& tensor = model.part().tensor;
-    const auto ranks = tensor.sequence_parallel ? tensor.ranks() : 1;
-    activation = Shape{batch.sequences * batch.time / ranks, model.config().width};
+    activation = Shape{model.stream_rows(batch.sequences, batch.time), model.config().width};
     posted = 0;
     mail.start(static_cast<std::size_t>(activation.elements()) * size_of(model.parameters().dtype()));
 }

@@ -41,8 +41,8 @@ void run_stages(int stages, const std::function<void(Group& pipeline)>& body) {
 }
 
 /// Two steps of every stage against the plain loop.
-void expect_plain_results(PipelineSchedule schedule, int stages, double first_extra = 0) {
-    const PipelineCase test_case;
+void expect_plain_results(PipelineSchedule schedule, int stages, double first_extra = 0,
+                          const PipelineCase& test_case = {}) {
     PlainStep plain[] = {{test_case, 0}, {test_case, 1}};
     run_stages(stages, [&](Group& pipeline) {
         Context context{CpuContext{1}};
@@ -76,6 +76,13 @@ TEST(PipelineStage, OfFourStagesGivesThePlainLoopsBitsInEverySchedule) {
 
 TEST(PipelineStage, OfThreeUnevenStagesGivesThePlainLoopsBitsInEverySchedule) {
     for (const auto schedule : every_schedule) { expect_plain_results(schedule, 3, 1.5); }
+}
+
+TEST(PipelineStage, GivesThePlainLoopsBitsWithAnUntiedHeadAndGroupedQueries) {
+    PipelineCase test_case;
+    test_case.config = tiny_modern_config();
+    test_case.config.layers = 8;
+    for (const auto schedule : every_schedule) { expect_plain_results(schedule, 4, 0, test_case); }
 }
 
 TEST(PipelineStage, RunsAWholeModelAsOneStageUnderEverySchedule) {
@@ -222,6 +229,28 @@ TEST(PipelineStage, EvaluatesOnTheLastStageWhatTheWholeModelGives) {
             EXPECT_EQ(losses, pipeline.rank() == 3 ? expected : std::vector<std::vector<float>>{});
         });
     }
+}
+
+TEST(PipelineStage, EvaluatesMoreMicroBatchesThanThereAreTags) {
+    PipelineCase test_case;
+    test_case.config.layers = 16;
+    const std::vector<TokenBatch> batches(600, test_case.data.part(0, 1));  // 2 * 16 * 600 > 2^14
+    run_stages(8, [&](Group& pipeline) {
+        Context context{CpuContext{1}};
+        Decoder model{test_case.config, Purpose::training, DType::float32, Backing::memory,
+                      part_of(test_case.config, PipelineSchedule::interleaved, 8, pipeline.rank())};
+        model.initialize(Seed{7});
+        PipelineStage stage{context, model, pipeline, PipelineSchedule::interleaved};
+        std::vector<float> first;
+        std::size_t same = 0;
+
+        stage.evaluate(batches, [&](std::size_t, std::span<const float> losses) {
+            if (first.empty()) { first.assign(losses.begin(), losses.end()); }
+            same += std::ranges::equal(losses, first) ? 1 : 0;
+        });
+
+        EXPECT_EQ(same, pipeline.rank() == 7 ? batches.size() : 0u);
+    });
 }
 
 TEST(PipelineStage, SurvivesManyStepsWithoutBufferedMessages) {

@@ -95,6 +95,7 @@ class RendezvousGroup final : public Group {
     int rank() const noexcept override { return rank_; }
     int size() const noexcept override { return size_; }
     Transfer start_send(int to, int tag, std::span<const std::byte> message) override {
+        if (tag < 0 || tag >= 1 << 14) { throw Error{"a tag that groups do not take"}; }
         return board_->send({rank_, to, tag}, message);
     }
     Transfer start_receive(int from, int tag, std::span<std::byte> message) override {
