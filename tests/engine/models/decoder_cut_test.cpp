@@ -267,6 +267,22 @@ TEST(DecoderPart, CannotDecodeOrComputeWhatItHasNoLayersFor) {
     EXPECT_THROW(stage.loss(tape, data.part(0, 1), {}), InputError);
 }
 
+TEST(DecoderPart, SharesRowsOutEvenlyUnderSequenceParallelism) {
+    const TensorShard shard{.leaves = 4, .first_leaf = 2, .sequence_parallel = true};
+    const Decoder model{tiny_config(), Purpose::inference, DType::float32, Backing::memory, {.tensor = shard}};
+
+    EXPECT_EQ(model.stream_rows(2, 6), 3);
+    try {
+        model.stream_rows(1, 6);
+        ADD_FAILURE() << "six rows were shared among four ranks";
+    } catch (const InputError& error) {
+        EXPECT_STREQ(error.what(),
+                     "sequence parallelism shares the rows of a micro-batch, 1 x 6, among 4 ranks, which must divide "
+                     "them: change the micro-batch or the context");
+    }
+    EXPECT_EQ(Decoder{tiny_config()}.stream_rows(2, 6), 12);
+}
+
 class RecordingListener final : public GradientListener {
   public:
     explicit RecordingListener(Decoder& model) : model_{&model} {}
