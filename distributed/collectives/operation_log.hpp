@@ -16,7 +16,8 @@ class OperationLog {
         bool waiting = false;     ///< in the operation, rather than computing after it
     };
 
-    /// Marks the begin of an operation now and its end when destroyed. `what` must be a string literal.
+    /// Marks the begin of an operation now and its end when destroyed. `what` and `group` must be string literals.
+    /// Without a log nothing happens.
     class Scope {
       public:
         Scope(OperationLog* log, const char* what, const char* group, std::int64_t bytes) noexcept;
@@ -27,6 +28,8 @@ class OperationLog {
       private:
         OperationLog* log_;
     };
+
+    OperationLog();
 
     Entry last() const;
 

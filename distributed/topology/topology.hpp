@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "distributed/collectives/metered_group.hpp"
 #include "distributed/collectives/operation_log.hpp"
 #include "distributed/collectives/reduction.hpp"
 #include "distributed/mpi/communicator.hpp"
@@ -13,8 +14,8 @@ namespace loglog {
 /// The groups that a rank of a run belongs to. Owns their communicators.
 class Topology {
   public:
-    /// A run of one process, without MPI.
-    Topology();
+    /// A run of one process, without MPI. Sums over micro-batches follow `reduction` there too.
+    explicit Topology(Reduction reduction = Reduction::fast);
     /// Collective over `run`, whose ranks number layout.ranks(). `log` is told of every operation, where given; it must
     /// outlive the topology.
     Topology(const Communicator& run, const Layout& layout, Reduction reduction, OperationLog* log = nullptr);
@@ -46,11 +47,11 @@ class Topology {
     Place place_;
     Reduction reduction_ = Reduction::fast;
     std::unique_ptr<Communicator> run_;
-    std::unique_ptr<Group> everyone_;
-    std::unique_ptr<Group> tensor_;
-    std::unique_ptr<Group> data_;
-    std::unique_ptr<Group> pipeline_;
-    std::unique_ptr<Group> ends_;
+    std::unique_ptr<MeteredGroup> everyone_;
+    std::unique_ptr<MeteredGroup> tensor_;
+    std::unique_ptr<MeteredGroup> data_;
+    std::unique_ptr<MeteredGroup> pipeline_;
+    std::unique_ptr<MeteredGroup> ends_;
 };
 
 }  // namespace loglog
