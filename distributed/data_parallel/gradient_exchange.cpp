@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <numeric>
 
 #include "distributed/data_parallel/gradient_buckets.hpp"
 #include "distributed/data_parallel/gradient_slots.hpp"
@@ -50,10 +51,12 @@ struct GradientExchange::Work final : GradientListener {
     void close_buckets(std::int64_t passed);
     void close_slot(std::size_t index, int micro_batch);
     StepTotals finish(std::span<const double> losses, StepRequests requests);
+    void start_sums(const GradientBucket& bucket);
     void add_uses();
     void fill_message(std::span<const double> losses, StepRequests requests);
     StepTotals totals() const;
 
+    bool shards_state() const noexcept { return options.zero > 0 && topology.layout().dp > 1; }
     bool as_tree() const noexcept { return topology.reduction() == Reduction::tree; }
     int small_batches() const noexcept {
         const int dp = topology.layout().dp;
@@ -70,15 +73,19 @@ struct GradientExchange::Work final : GradientListener {
     std::vector<GradientBucket> buckets;
     std::size_t next_bucket = 0;
     std::vector<Transfer> transfers;
+    std::vector<OwnedRange> owned;  // of one bucket
     MicroBatchTree tree;
     SharedGradients shared;
     GradientTiles tiles;
-    std::vector<SquaresTile<float>> squares;  // that this rank takes
-    std::vector<double> message;              // [squares | loss of each global micro-batch | scalars]
-    std::vector<bool> in_small_norm;          // [slots]: this rank counts it
-    std::vector<ParameterId> of_small_norm;   // with one use, the same on every rank
+    Share share;                                      // of this rank in what its data-parallel group does together
+    std::vector<SquaresTile<float>> squares;          // that this rank takes
+    std::vector<SquaresTile<float>> squares_of_uses;  // of each use's gradient by itself
+    std::vector<double> sums_of_uses;
+    std::vector<double> message;             // [squares | loss of each global micro-batch | scalars]
+    std::vector<bool> is_copied;             // [slots]: see has_copies
+    std::vector<bool> in_small_norm;         // [slots]: this rank counts it
+    std::vector<ParameterId> of_small_norm;  // with one use, the same on every rank
     double small_square = 0;
-    double large_square_of_uses = 0;
     StateShares shares;
 };
 
@@ -93,9 +100,8 @@ GradientExchange::Work::Work(Context& context_, Decoder& model, const Topology& 
       tree{slots, as_tree() ? options.micro_batches : 1},
       shared{parameters, topology.tensor()},
       tiles{parameters},
-      shares{options.zero > 0 && topology.layout().dp > 1 ? StateShares{parameters, tiles, topology.data()}
-                                                          : StateShares{parameters}} {
-    const Share share{static_cast<std::size_t>(topology.place().dp), static_cast<std::size_t>(topology.layout().dp)};
+      share{static_cast<std::size_t>(topology.place().dp), static_cast<std::size_t>(topology.layout().dp)},
+      shares{shards_state() ? StateShares{parameters, tiles, topology.data()} : StateShares{parameters}} {
     for (std::size_t index = 0; index < parameters.size(); ++index) {
         const auto id = static_cast<ParameterId>(index);
         for (const auto& tile : share_of(tiles.of(id), share)) {
@@ -104,10 +110,15 @@ GradientExchange::Work::Work(Context& context_, Decoder& model, const Topology& 
         if (has_small_batch_norm(parameters, id) && !parameters.spec(id).two_uses) { of_small_norm.push_back(id); }
     }
     for (const auto& slot : slots) {
+        is_copied.push_back(has_copies(parameters.spec(slot.parameter), parameters.shard().leaves));
         const bool is_cut = parameters.spec(slot.parameter).cut.axis != Cut::Axis::whole;
         in_small_norm.push_back(has_small_batch_norm(parameters, slot.parameter) &&
                                 (is_cut || topology.place().tp == 0));
+        if (!in_small_norm.back() || !parameters.spec(slot.parameter).two_uses) { continue; }
+        append_squares<float>(squares_of_uses, share_of(tiles.of(slot.parameter), share), slot.values);
     }
+    for (std::size_t index = 0; index < squares_of_uses.size(); ++index) { squares_of_uses[index].place = index; }
+    sums_of_uses.resize(squares_of_uses.size());
     const auto micro_batches = static_cast<std::size_t>(topology.layout().dp * options.micro_batches);
     message.resize(tiles.entries() + micro_batches + scalars);
 }
@@ -116,7 +127,6 @@ void GradientExchange::Work::begin_step() {
     parameters.begin_step();
     next_bucket = 0;
     small_square = 0;
-    large_square_of_uses = 0;
 }
 
 double GradientExchange::Work::square_of(const GradientSlot& slot) {
@@ -151,8 +161,28 @@ void GradientExchange::Work::close_buckets(std::int64_t passed) {
         for (std::size_t index = bucket.first_slot; index < bucket.first_slot + bucket.slots; ++index) {
             close_slot(index, options.micro_batches - 1);
         }
-        if (topology.layout().dp > 1) { transfers.push_back(topology.data().start_all_reduce_sum(bucket.gradient)); }
+        if (topology.layout().dp > 1) { start_sums(bucket); }
     }
+}
+
+// With sharded state a rank needs the sum of its own share alone; but the copies of a row on several leaves, which are
+// yet to be added up, may be in different ranks' shares.
+void GradientExchange::Work::start_sums(const GradientBucket& bucket) {
+    auto& data = topology.data();
+    if (!shards_state()) {
+        transfers.push_back(data.start_all_reduce_sum(bucket.gradient));
+        return;
+    }
+    owned.clear();
+    for (std::size_t index = bucket.first_slot + bucket.slots; index-- > bucket.first_slot;) {
+        const auto& slot = slots[index];
+        if (is_copied[index]) {
+            transfers.push_back(data.start_all_reduce_sum(slot.values));
+        } else {
+            append_owned(owned, tiles.of(slot.parameter), slot.values, data.size());
+        }
+    }
+    for (const auto& range : owned) { transfers.push_back(data.start_reduce_sum(range.values, range.owner)); }
 }
 
 StepTotals GradientExchange::Work::finish(std::span<const double> losses, StepRequests requests) {
@@ -168,12 +198,7 @@ StepTotals GradientExchange::Work::finish(std::span<const double> losses, StepRe
 
 // A parameter with two uses: first use + second use, in every layout.
 void GradientExchange::Work::add_uses() {
-    if (compares_batches() && topology.place().dp == 0) {
-        for (std::size_t index = 0; index < slots.size(); ++index) {
-            if (!parameters.spec(slots[index].parameter).two_uses || !in_small_norm[index]) { continue; }
-            large_square_of_uses += square_of(slots[index]);
-        }
-    }
+    if (compares_batches()) { launch(context, TileSquares<float>{squares_of_uses, sums_of_uses}); }
     parameters.finish_step(context);
     for (std::size_t index = 0; index < parameters.size(); ++index) {
         const auto& spec = parameters.specs()[index];
@@ -191,7 +216,7 @@ void GradientExchange::Work::fill_message(std::span<const double> losses, StepRe
     }
     const auto last = std::span{message}.last(scalars);
     last[small_squares] = small_square;
-    last[large_squares_of_uses] = large_square_of_uses;
+    last[large_squares_of_uses] = std::accumulate(sums_of_uses.begin(), sums_of_uses.end(), 0.0);
     last[stop] = requests.stop ? 1 : 0;
     last[checkpoint] = requests.checkpoint ? 1 : 0;
 }

@@ -21,6 +21,16 @@ struct Share {
 /// parameter, the number of its tiles and the share.
 std::span<const RowTile> share_of(std::span<const RowTile> tiles, const Share& share) noexcept;
 
+/// Neighbouring values, or gradients, of one rank's shares.
+struct OwnedRange {
+    std::span<float> values;
+    int owner = 0;
+};
+
+/// Adds who owns what of a parameter, whose tiles on each of `owners` ranks are `tiles` and whose values (or gradients)
+/// lie behind those of the ranges so far. Neighbours of one owner become one range, with the padding between them.
+void append_owned(std::vector<OwnedRange>& to, std::span<const RowTile> tiles, std::span<float> values, int owners);
+
 /// What this rank updates and keeps optimizer state of: everything it holds, or, with sharded moments (ZeRO stage 1,
 /// Rajbhandari et al. 2020, arXiv:1910.02054), its share of each parameter's tiles among the ranks that hold the same
 /// parameters.
@@ -38,18 +48,12 @@ class StateShares {
     std::size_t moment_bytes() const noexcept { return moments_.bytes(); }
 
   private:
-    struct Range {
-        std::span<float> values;
-        int owner;
-    };
-
-    void add_range(std::span<float> values, int owner);
     void provide_moments();
 
     std::vector<StatePiece> pieces_;
     Storage moments_;
     Group* data_ = nullptr;
-    std::vector<Range> ranges_;  // of all owners, in the order of addresses
+    std::vector<OwnedRange> ranges_;  // of all values
     std::vector<Transfer> transfers_;
 };
 

@@ -55,16 +55,24 @@ TEST(GradientExchange, WithTreeReductionsGivesTheBitsOfOneRankInEveryLayout) {
     }
 }
 
+CaseOptions with_sharded_state(CaseOptions options) {
+    options.zero = 1;
+    return options;
+}
+
 TEST(GradientExchange, WithFastReductionsAgreesWithOneRankUpToRounding) {
     const auto world = Communicator::world();
     for (const auto& layout : testing::layouts_of(world.size())) {
         const CaseOptions options{.leaves = layout.tp, .micro_batches = 3};
         Member member{world, layout, options};
+        Member sharded{world, layout, with_sharded_state(options)};
         auto lone = testing::lone_member(layout, options);
 
         const auto totals = testing::made_up_step(member, 1);
         const auto expected = testing::made_up_step(lone, 1);
 
+        EXPECT_NEAR(testing::made_up_step(sharded, 1).gradient_norm, expected.gradient_norm,
+                    1e-6 * expected.gradient_norm);
         EXPECT_NEAR(totals.gradient_norm, expected.gradient_norm, 1e-6 * expected.gradient_norm) << to_string(layout);
         EXPECT_EQ(totals.loss_sum, expected.loss_sum);
         // A sum of n normal numbers, at most 4 copies of them and 2 uses, has n rounding errors of half an ulp of
@@ -85,8 +93,8 @@ TEST(GradientExchange, WithFastReductionsAgreesWithOneRankUpToRounding) {
 TEST(GradientExchange, WithShardedMomentsGivesTheSameBitsAndKeepsOneShareOfThem) {
     const auto world = Communicator::world();
     const Layout layout{.dp = world.size()};
-    Member whole{world, layout, {.micro_batches = 2}};
-    Member sharded{world, layout, {.micro_batches = 2, .zero = 1}};
+    Member whole{world, layout, {.reduction = Reduction::tree, .micro_batches = 2}};
+    Member sharded{world, layout, {.reduction = Reduction::tree, .micro_batches = 2, .zero = 1}};
     for (std::int64_t step = 1; step <= 3; ++step) {
         for (auto* member : {&whole, &sharded}) {
             const auto totals = testing::made_up_step(*member, static_cast<std::uint64_t>(step));
