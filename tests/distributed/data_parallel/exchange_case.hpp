@@ -49,19 +49,24 @@ struct CaseOptions {
     int zero = 0;
     bool sequence_parallel = false;
     bool noise_scale = true;
+    int chunks = 1;  ///< of each pipeline stage
 };
 
 inline ModelPart part_of(const DecoderConfig& config, const Topology& topology, const CaseOptions& options) {
     const auto& layout = topology.layout();
     const std::int64_t each = options.leaves / layout.tp;
-    const std::int64_t layers = config.layers / layout.pp;
-    const std::int64_t first = topology.place().pp * layers;
+    const std::int64_t layers = config.layers / (layout.pp * options.chunks);
+    std::vector<LayerRange> chunks;
+    for (int chunk = 0; chunk < options.chunks; ++chunk) {
+        const auto piece = std::int64_t{chunk} * layout.pp + topology.place().pp;
+        chunks.push_back({piece * layers, (piece + 1) * layers});
+    }
     return {.tensor = {.leaves = options.leaves,
                        .first_leaf = topology.place().tp * each,
                        .leaf_count = each,
                        .group = layout.tp > 1 ? &topology.tensor() : nullptr,
                        .sequence_parallel = options.sequence_parallel},
-            .chunks = {{first, first + layers}},
+            .chunks = chunks,
             .embedding = topology.first_stage(),
             .head = topology.last_stage()};
 }
@@ -95,11 +100,12 @@ struct Member {
 };
 
 /// The whole model with all its leaves on this rank alone, on all micro-batches.
-inline Member lone_member(const Layout& layout, CaseOptions options) {
+inline Member lone_member(const Layout& layout, CaseOptions options, const DecoderConfig& config = exchange_config()) {
     options.micro_batches *= layout.dp;
     options.sequence_parallel = false;
     options.zero = 0;
-    return Member{Communicator::duplicate(MPI_COMM_SELF), Layout{}, options};
+    options.chunks = 1;
+    return Member{Communicator::duplicate(MPI_COMM_SELF), Layout{}, options, config};
 }
 
 /// Adds a made-up gradient to a slot as a backward pass does: numbers that depend on the micro-batch (global), the

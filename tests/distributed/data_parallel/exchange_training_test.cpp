@@ -57,42 +57,62 @@ DecoderConfig dropping_config() {
     return config;
 }
 
+int chunks_of(PipelineSchedule schedule, const Layout& layout) {
+    return layout.pp == 1 ? 1 : chunks_per_stage(schedule);
+}
+
+bool can_run(PipelineSchedule schedule, const Layout& layout, const CaseOptions& options) {
+    if (schedule == PipelineSchedule::interleaved && options.micro_batches % layout.pp != 0) { return false; }
+    return options.micro_batches >= layout.pp && layout.pp * options.chunks <= 4;
+}
+
 TEST(Training, WithTreeReductionsGivesTheBitsOfOneRankInEveryLayout) {
     const auto world = Communicator::world();
     for (const auto& layout : testing::layouts_of(world.size())) {
-        const CaseOptions options{.reduction = Reduction::tree, .leaves = 4, .micro_batches = 8 / layout.dp, .zero = 1};
-        if (options.micro_batches < layout.pp) { continue; }
-        Member member{world, layout, options, dropping_config()};
-        Member lone{Communicator::duplicate(MPI_COMM_SELF),
-                    Layout{},
-                    {.reduction = Reduction::tree, .leaves = 4, .micro_batches = 8},
-                    dropping_config()};
+        for (const auto schedule :
+             {PipelineSchedule::gpipe, PipelineSchedule::one_f_one_b, PipelineSchedule::interleaved}) {
+            const CaseOptions options{.reduction = Reduction::tree,
+                                      .leaves = 4,
+                                      .micro_batches = 8 / layout.dp,
+                                      .zero = 1,
+                                      .chunks = chunks_of(schedule, layout)};
+            if (!can_run(schedule, layout, options)) { continue; }
+            Member member{world, layout, options, dropping_config()};
+            auto lone = testing::lone_member(layout, options, dropping_config());
 
-        const auto curve = train(member, PipelineSchedule::one_f_one_b, 3);
-        const auto expected = train(lone, PipelineSchedule::one_f_one_b, 3);
+            const auto curve = train(member, schedule, 3);
+            const auto expected = train(lone, PipelineSchedule::one_f_one_b, 3);
 
-        EXPECT_EQ(curve.losses, expected.losses) << to_string(layout);
-        EXPECT_EQ(curve.norms, expected.norms) << to_string(layout);
-        std::size_t differing = 0;
-        testing::for_each_run(
-            member.model.parameters(), lone.model.parameters(),
-            [](Parameters& parameters, ParameterId id) { return parameters.values<float>(id); },
-            [&](const auto&, auto mine, auto reference) { differing += std::ranges::equal(mine, reference) ? 0 : 1; });
-        EXPECT_EQ(differing, 0u) << to_string(layout);
+            EXPECT_EQ(curve.losses, expected.losses) << to_string(layout);
+            EXPECT_EQ(curve.norms, expected.norms) << to_string(layout);
+            std::size_t differing = 0;
+            testing::for_each_run(
+                member.model.parameters(), lone.model.parameters(),
+                [](Parameters& parameters, ParameterId id) { return parameters.values<float>(id); },
+                [&](const auto&, auto mine, auto reference) {
+                    differing += std::ranges::equal(mine, reference) ? 0 : 1;
+                });
+            EXPECT_EQ(differing, 0u) << to_string(layout);
+        }
     }
 }
 
 TEST(Training, WithFastReductionsAgreesWithOneRankUpToRoundingUnderEverySchedule) {
     const auto world = Communicator::world();
     for (const auto& layout : testing::layouts_of(world.size())) {
-        for (const auto schedule : {PipelineSchedule::gpipe, PipelineSchedule::one_f_one_b, PipelineSchedule::zb_h1}) {
-            const CaseOptions options{.leaves = layout.tp, .micro_batches = 8 / layout.dp};
-            if (options.micro_batches < layout.pp) { continue; }
+        Member lone{Communicator::duplicate(MPI_COMM_SELF), Layout{}, {.micro_batches = 8}, dropping_config()};
+        const auto expected = train(lone, PipelineSchedule::one_f_one_b, 3);
+        for (const auto schedule : {PipelineSchedule::gpipe, PipelineSchedule::one_f_one_b,
+                                    PipelineSchedule::interleaved, PipelineSchedule::zb_h1}) {
+            const CaseOptions options{.leaves = layout.tp,
+                                      .micro_batches = 8 / layout.dp,
+                                      .zero = schedule == PipelineSchedule::zb_h1 ? 1 : 0,
+                                      .sequence_parallel = layout.tp > 1 && schedule != PipelineSchedule::gpipe,
+                                      .chunks = chunks_of(schedule, layout)};
+            if (!can_run(schedule, layout, options)) { continue; }
             Member member{world, layout, options, dropping_config()};
-            Member lone{Communicator::duplicate(MPI_COMM_SELF), Layout{}, {.micro_batches = 8}, dropping_config()};
 
             const auto curve = train(member, schedule, 3);
-            const auto expected = train(lone, PipelineSchedule::one_f_one_b, 3);
 
             for (std::size_t step = 0; step < 3; ++step) {
                 EXPECT_NEAR(curve.losses[step], expected.losses[step], 1e-5 * expected.losses[step])
