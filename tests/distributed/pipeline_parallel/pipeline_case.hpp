@@ -81,9 +81,11 @@ inline std::vector<CollectedGradient> collected_gradients(Decoder& model) {
     return result;
 }
 
-/// What the plain loop over micro-batches on one rank gives.
+/// What the plain loop over micro-batches gives with all layers on one rank, or on each rank of a tensor-parallel
+/// group.
 struct PlainStep {
-    PlainStep(const PipelineCase& test_case, std::uint64_t step) : model{test_case.config} {
+    PlainStep(const PipelineCase& test_case, std::uint64_t step, const TensorShard& shard = {})
+        : model{test_case.config, Purpose::training, DType::float32, Backing::memory, ModelPart{.tensor = shard}} {
         Context context{CpuContext{1}};
         Arena arena;
         Tape tape{context, arena, Mode::train};

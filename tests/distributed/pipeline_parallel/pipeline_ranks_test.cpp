@@ -2,6 +2,7 @@
 
 #include "distributed/collectives/mpi_group.hpp"
 #include "distributed/pipeline_parallel/pipeline_stage.hpp"
+#include "distributed/topology/topology.hpp"
 #include "tests/distributed/pipeline_parallel/pipeline_case.hpp"
 
 namespace loglog::testing {
@@ -67,6 +68,32 @@ TEST_P(PipelineRanks, SurviveManyStepsWithLargeMessages) {
     EXPECT_EQ(sums[2], sums[0]);
     EXPECT_LE(stage.times().waiting, stage.times().total);
     RecordProperty("waiting_share", std::to_string(stage.times().waiting / stage.times().total));
+}
+
+/// Two stages of two tensor-parallel ranks each against the same two ranks with all layers.
+TEST_P(PipelineRanks, GiveThePlainLoopsBitsWhereTensorsAreCut) {
+    if (pipeline_->size() != 4) { GTEST_SKIP() << "needs 4 ranks"; }
+    const PipelineCase test_case;
+    const Topology topology{Communicator::world(), Layout{.tp = 2, .pp = 2}, Reduction::fast};
+    const int rank = topology.pipeline().rank();
+    for (const bool sequence_parallel : {false, true}) {
+        const TensorShard shard{.leaves = 2,
+                                .first_leaf = topology.tensor().rank(),
+                                .group = &topology.tensor(),
+                                .sequence_parallel = sequence_parallel};
+        auto part = part_of(test_case.config, GetParam(), 2, rank);
+        part.tensor = shard;
+        Decoder model{test_case.config, Purpose::training, DType::float32, Backing::memory, part};
+        model.initialize(Seed{7});
+        model.parameters().begin_step();
+        PipelineStage stage{context_, model, topology.pipeline(), GetParam()};
+
+        const auto losses = stage.train(test_case.batches(), test_case.infos(0), {});
+
+        PlainStep plain{test_case, 0, shard};
+        EXPECT_THAT(wrong_losses(losses, plain, rank == 1), IsEmpty());
+        EXPECT_THAT(wrong_gradients(model, plain), IsEmpty()) << "sequence parallel: " << sequence_parallel;
+    }
 }
 
 std::string name_of(const ::testing::TestParamInfo<PipelineSchedule>& schedule) {
