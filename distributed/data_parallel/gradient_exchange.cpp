@@ -125,13 +125,14 @@ GradientExchange::Work::Work(Context& context_, Decoder& model, const Topology& 
 
 void GradientExchange::Work::begin_step() {
     parameters.begin_step();
+    for (std::size_t index = 0; as_tree() && index < slots.size(); ++index) { tree.begin(index, slots[index]); }
     next_bucket = 0;
     small_square = 0;
 }
 
 double GradientExchange::Work::square_of(const GradientSlot& slot) {
     double square = 0;
-    launch(context, SumOfSquares<float>{slot.values, &square});
+    launch(context, SumOfSquares<float>{slot.collected(), &square});
     return square;
 }
 

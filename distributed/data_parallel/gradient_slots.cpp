@@ -40,6 +40,13 @@ GradientSlot make_second_slot(Parameters& parameters, ParameterId id, int chunk,
 
 }  // namespace
 
+void GradientSlot::collect_in(std::span<float> place) const noexcept {
+    const std::size_t each = place.size() / states.size();
+    for (std::size_t index = 0; index < states.size(); ++index) {
+        *states[index] = {reinterpret_cast<std::byte*>(place.data() + index * each), false};
+    }
+}
+
 std::vector<GradientSlot> gradient_slots(Decoder& model) {
     auto& parameters = model.parameters();
     const auto chunks = chunks_of(model);
@@ -74,13 +81,9 @@ void complete(Context& context, const GradientSlot& slot) {
     const std::size_t each = slot.values.size() / slot.states.size();
     for (std::size_t index = 0; index < slot.states.size(); ++index) {
         auto& state = *slot.states[index];
-        if (!state.written) { launch(context, Fill<float>{slot.values.subspan(index * each, each), 0.0f}); }
+        if (!state.written) { launch(context, Fill<float>{slot.collected().subspan(index * each, each), 0.0f}); }
         state.written = true;
     }
-}
-
-void restart(const GradientSlot& slot) noexcept {
-    for (auto* state : slot.states) { state->written = false; }
 }
 
 }  // namespace loglog

@@ -15,24 +15,24 @@ MicroBatchTree::MicroBatchTree(std::span<const GradientSlot> slots, int micro_ba
     }
 }
 
-std::span<float> MicroBatchTree::buffer(std::size_t level, std::size_t index, std::size_t size) const noexcept {
-    return {reinterpret_cast<float*>(levels_[level].data()) + offsets_[index], size};
+// A micro-batch that starts a pair is collected where the sum over it alone belongs: nothing needs to be copied.
+void MicroBatchTree::collect(std::size_t index, const GradientSlot& slot, int micro_batch) const noexcept {
+    const bool starts_pair = micro_batch % 2 == 0 && !is_last(micro_batch);
+    slot.collect_in(starts_pair ? buffer(0, index, slot) : slot.values);
 }
 
 void MicroBatchTree::fold(Context& context, std::size_t index, const GradientSlot& slot, int micro_batch) {
     const auto before = static_cast<unsigned>(micro_batch);  // its set bits are the levels that hold a sum
-    const bool is_last = micro_batch + 1 == micro_batches_;
+    parts_.clear();
     std::size_t level = 0;
     for (; (before >> level) != 0; ++level) {
         const bool holds_sum = ((before >> level) & 1) != 0;
-        if (!holds_sum && !is_last) { break; }
-        if (holds_sum) {
-            launch(context, Scale<float>{buffer(level, index, slot.values.size()), slot.values, 1.0f, true});
-        }
+        if (!holds_sum && !is_last(micro_batch)) { break; }
+        if (holds_sum) { parts_.push_back(buffer(level, index, slot).data()); }
     }
-    if (is_last) { return; }
-    launch(context, Scale<float>{slot.values, buffer(level, index, slot.values.size())});
-    restart(slot);
+    const auto sum = is_last(micro_batch) ? slot.values : buffer(level, index, slot);
+    if (!parts_.empty()) { launch(context, ChainSum<float>{slot.collected(), parts_, sum}); }
+    if (!is_last(micro_batch)) { collect(index, slot, micro_batch + 1); }
 }
 
 std::size_t MicroBatchTree::bytes() const noexcept {

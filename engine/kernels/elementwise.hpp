@@ -18,6 +18,14 @@ struct Scale {
     bool accumulate = false;
 };
 
+/// y = parts[n - 1] + (... + (parts[1] + (parts[0] + x))), each as long as y.
+template <class T>
+struct ChainSum {
+    std::span<const T> x;
+    std::span<const T* const> parts;
+    std::span<T> y;  // may be x
+};
+
 template <class T>
 struct Fill {
     std::span<T> y;
@@ -77,6 +85,8 @@ struct TileSquares {
 template <class T>
 Cost cost(const Scale<T>&);
 template <class T>
+Cost cost(const ChainSum<T>&);
+template <class T>
 Cost cost(const Fill<T>&);
 template <class T>
 Cost cost(const Dropout<T>&);
@@ -88,6 +98,8 @@ template <class T>
 Cost cost(const TileSquares<T>&);
 template <class T>
 void run(CpuContext&, const Scale<T>&);
+template <class T>
+void run(CpuContext&, const ChainSum<T>&);
 template <class T>
 void run(CpuContext&, const Fill<T>&);
 template <class T>

@@ -27,6 +27,17 @@ void scale_elements(const Scale<T>& k, std::size_t begin, std::size_t end) {
 }
 
 template <class T>
+void chain_sum_elements(const ChainSum<T>& k, std::size_t begin, std::size_t end) {
+    const hn::ScalableTag<T> d;
+    for (std::size_t i = begin; i < end; i += hn::Lanes(d)) {
+        const std::size_t count = end - i;
+        auto sum = load_first(d, k.x.data() + i, count);
+        for (const T* part : k.parts) { sum = hn::Add(load_first(d, part + i, count), sum); }
+        store_first(sum, d, k.y.data() + i, count);
+    }
+}
+
+template <class T>
 void fill_elements(const Fill<T>& k, std::size_t begin, std::size_t end) {
     const hn::ScalableTag<T> d;
     const auto value = hn::Set(d, k.value);
@@ -111,6 +122,7 @@ void square_tiles(const TileSquares<T>& k, std::size_t begin, std::size_t end) {
 }
 
 Pieces<Scale> scale() { return {scale_elements<float>, scale_elements<double>}; }
+Pieces<ChainSum> chain_sum() { return {chain_sum_elements<float>, chain_sum_elements<double>}; }
 Pieces<Fill> fill() { return {fill_elements<float>, fill_elements<double>}; }
 Pieces<Dropout> add_scaled() { return {add_scaled_elements<float>, add_scaled_elements<double>}; }
 ChunkPieces<ColumnSum> column_sum() { return {column_sum_chunks<float>, column_sum_chunks<double>}; }
@@ -124,6 +136,7 @@ HWY_AFTER_NAMESPACE();
 namespace loglog {
 
 HWY_EXPORT(scale);
+HWY_EXPORT(chain_sum);
 HWY_EXPORT(fill);
 HWY_EXPORT(add_scaled);
 HWY_EXPORT(column_sum);
@@ -154,6 +167,16 @@ Cost cost(const Scale<T>& k) {
     return {.model_flops = 0,
             .hardware_flops = (1 + added) * n,
             .bytes_read = sizeof(T) * (1 + added) * n,
+            .bytes_written = sizeof(T) * n};
+}
+
+template <class T>
+Cost cost(const ChainSum<T>& k) {
+    const double n = static_cast<double>(k.x.size());
+    const double parts = static_cast<double>(k.parts.size());
+    return {.model_flops = 0,
+            .hardware_flops = parts * n,
+            .bytes_read = sizeof(T) * (1 + parts) * n,
             .bytes_written = sizeof(T) * n};
 }
 
@@ -204,6 +227,13 @@ Cost cost(const TileSquares<T>& k) {
 template <class T>
 void run(CpuContext& cpu, const Scale<T>& k) {
     const auto piece = HWY_DYNAMIC_DISPATCH(scale)();
+    cpu.for_each_range(k.x.size(), elements_per_piece,
+                       [&](std::size_t begin, std::size_t end) { piece(k, begin, end); });
+}
+
+template <class T>
+void run(CpuContext& cpu, const ChainSum<T>& k) {
+    const auto piece = HWY_DYNAMIC_DISPATCH(chain_sum)();
     cpu.for_each_range(k.x.size(), elements_per_piece,
                        [&](std::size_t begin, std::size_t end) { piece(k, begin, end); });
 }
@@ -264,6 +294,8 @@ void run(CpuContext& cpu, const TileSquares<T>& k) {
 
 template Cost cost(const Scale<float>&);
 template Cost cost(const Scale<double>&);
+template Cost cost(const ChainSum<float>&);
+template Cost cost(const ChainSum<double>&);
 template Cost cost(const Fill<float>&);
 template Cost cost(const Fill<double>&);
 template Cost cost(const Dropout<float>&);
@@ -276,6 +308,8 @@ template Cost cost(const TileSquares<float>&);
 template Cost cost(const TileSquares<double>&);
 template void run(CpuContext&, const Scale<float>&);
 template void run(CpuContext&, const Scale<double>&);
+template void run(CpuContext&, const ChainSum<float>&);
+template void run(CpuContext&, const ChainSum<double>&);
 template void run(CpuContext&, const Fill<float>&);
 template void run(CpuContext&, const Fill<double>&);
 template void run(CpuContext&, const Dropout<float>&);

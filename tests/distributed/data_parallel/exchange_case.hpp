@@ -119,14 +119,15 @@ inline void contribute(Decoder& model, const GradientSlot& slot, int micro_batch
     const auto key = (step * 64 + static_cast<std::uint64_t>(micro_batch)) * 2 + (slot.second_use ? 1 : 0);
     const Random random{Seed{key}, Stream::init, name_hash(spec.name)};
     const bool accumulate = slot.states.front()->written;
-    if (!accumulate) { std::ranges::fill(slot.values, 0.0f); }
+    const auto place_of_gradient = slot.collected();
+    if (!accumulate) { std::ranges::fill(place_of_gradient, 0.0f); }
     for (const auto& segment : parameters.segments(slot.parameter)) {
         std::int64_t source = copies ? segment.first_leaf : 0;
         if (partial) { source = parameters.shard().rank(); }
         for (std::int64_t i = 0; i < segment.rows * segment.columns; ++i) {
             const auto row = segment.global_row + i / segment.columns;
             const auto place = row * columns + segment.global_column + i % segment.columns;
-            auto& value = slot.values[static_cast<std::size_t>(segment.local_row * segment.columns + i)];
+            auto& value = place_of_gradient[static_cast<std::size_t>(segment.local_row * segment.columns + i)];
             value += static_cast<float>(random.normal(static_cast<std::uint64_t>(place * 8 + source)));
         }
     }

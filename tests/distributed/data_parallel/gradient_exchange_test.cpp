@@ -126,7 +126,9 @@ TEST(GradientExchange, SkipsTheStepOnAllRanksWhenOneOfThemHasANan) {
         member.exchange.begin_step();
         for (int m = 0; m < 2; ++m) {
             for (const auto& slot : slots) { testing::contribute(member.model, slot, m, 1); }
-            if (world.rank() == world.size() - 1) { largest->values.front() = std::numeric_limits<float>::quiet_NaN(); }
+            if (world.rank() == world.size() - 1) {
+                largest->collected().front() = std::numeric_limits<float>::quiet_NaN();
+            }
             member.exchange.after_micro_batch(0, m);
         }
 
@@ -164,7 +166,7 @@ TEST(GradientExchange, TakesTheSquaresOfEachRanksOwnGradient) {
         for (const auto& slot : gradient_slots(other.model)) {
             testing::contribute(other.model, slot, rank, 1);
             sums.resize(std::max(sums.size(), at + slot.values.size()));
-            for (const double g : slot.values) {
+            for (const double g : slot.collected()) {
                 small += ranks * g * g;
                 sums[at++] += g;
             }

@@ -41,8 +41,9 @@ std::vector<float> folded(int micro_batches, std::size_t first = 0) {
     slot.states = {&state};
     MicroBatchTree tree{std::span{&slot, 1}, micro_batches};
     for (int step = 0; step < 2; ++step) {  // the second must not see what the first left
+        tree.begin(0, slot);
         for (int m = 0; m < micro_batches; ++m) {
-            std::ranges::copy(gradient_of(first + static_cast<std::size_t>(m)), memory.begin());
+            std::ranges::copy(gradient_of(first + static_cast<std::size_t>(m)), slot.collected().begin());
             state.written = true;
             tree.fold(context, 0, slot, m);
             EXPECT_EQ(state.written, m + 1 == micro_batches);

@@ -25,6 +25,27 @@ TEST(Scale, MultipliesAndAddsWhenAsked) {
     });
 }
 
+TEST(ChainSum, AddsPartByPartToTheFirst) {
+    for_each_target([] {
+        for (const std::size_t count : {0u, 1u, 17u, 5000u}) {
+            const auto x = random_values<float>(count, 1);
+            const auto a = random_values<float>(count, 2);
+            const auto b = random_values<float>(count, 3);
+            const std::vector<const float*> parts{a.data(), b.data()};
+            std::vector<float> y(count), in_place = x;
+            CpuContext cpu{2};
+
+            run(cpu, ChainSum<float>{x, parts, y});
+            run(cpu, ChainSum<float>{in_place, std::span{parts}.first(1), in_place});
+
+            for (std::size_t i = 0; i < count; ++i) {
+                EXPECT_EQ(y[i], b[i] + (a[i] + x[i]));
+                EXPECT_EQ(in_place[i], a[i] + x[i]);
+            }
+        }
+    });
+}
+
 TEST(Fill, SetsEveryElement) {
     for_each_target([] {
         std::vector<double> y(4099, 1.0);
