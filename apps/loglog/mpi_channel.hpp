@@ -10,6 +10,7 @@ namespace loglog {
 class MpiWorkerChannel final : public WorkerChannel {
   public:
     explicit MpiWorkerChannel(const Communicator& world) : world_{&world} {}
+    int number() const override { return world_->rank(); }
     void send(const WorkerMessage& message) override;
     std::optional<CoordinatorMessage> receive(std::chrono::milliseconds wait) override;
 

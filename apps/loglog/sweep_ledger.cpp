@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "engine/base/error.hpp"
+
 namespace loglog {
 namespace {
 
@@ -16,22 +18,32 @@ double fraction(const RunProgress& progress) {
     return progress.steps > 0 ? static_cast<double>(progress.step) / static_cast<double>(progress.steps) : 0;
 }
 
+// Of all ranks of a run together: runs of several ranks are worth several times their seconds.
+double predicted_rank_seconds(const PlannedRun& run) {
+    return run.predicted_seconds * static_cast<double>(run.spec.layout.ranks());
+}
+
 }  // namespace
 
-SweepLedger::SweepLedger(Registry registry, const Plan& plan, const std::vector<RunOrder>& queue, DescribeRun describe)
+SweepLedger::SweepLedger(Registry registry, const Plan& plan, const std::vector<RunOrder>& queue, TimelineJob job,
+                         DescribeRun describe)
     : registry_{std::move(registry)},
       describe_{std::move(describe)},
+      job_{std::move(job)},
+      timeline_file_{loglog::timeline_file(registry_.folder(), plan.sweep)},
       terminal_{isatty(STDERR_FILENO) == 1},
       total_{static_cast<int>(plan.runs.size())},
       done_{total_ - static_cast<int>(queue.size())} {
     for (const PlannedRun& run : plan.runs) { by_id_[run.id] = &run; }
-    for (const RunOrder& run : queue) { predicted_left_ += planned(run.id).predicted_seconds; }
+    for (const RunOrder& run : queue) { predicted_left_ += predicted_rank_seconds(planned(run.id)); }
 }
 
-void SweepLedger::on_started(const RunOrder& run, int) {
+double SweepLedger::elapsed() const { return std::chrono::duration<double>(Clock::now() - started_).count(); }
+
+void SweepLedger::on_started(const RunOrder& run) {
     const PlannedRun& plan = planned(run.id);
-    running_[run.id] = {{}, plan.predicted_seconds};
-    predicted_left_ -= plan.predicted_seconds;
+    running_[run.id] = {{}, predicted_rank_seconds(plan), elapsed()};
+    predicted_left_ -= predicted_rank_seconds(plan);
     RunRecord record = describe_(plan);
     record.state = RunState::running;
     pending_[run.id] = std::move(record);
@@ -44,14 +56,22 @@ void SweepLedger::on_progress(const RunOrder& run, const RunProgress& progress) 
 void SweepLedger::on_ended(const RunOrder& run, const RunReport& report) {
     const auto ended = running_.find(run.id);
     if (ended != running_.end()) {
-        predicted_done_ += ended->second.predicted_seconds;
+        predicted_done_ += ended->second.predicted_rank_seconds;
+        add_to_timeline(run, report, ended->second.start);
         running_.erase(ended);
     }
     if (report.busy) {
         pending_.erase(run.id);
         return say(fmt::format("{}: left to the other process that trains it", run.id));
     }
-    const RunRecord& record = report.record;
+    RunRecord record = report.record;
+    if (record.spec.empty() || record.family.empty()) {
+        // It failed before it had a folder; what was planned is known all the same.
+        RunRecord described = describe_(planned(run.id));
+        described.state = record.state;
+        described.state_reason = std::move(record.state_reason);
+        record = std::move(described);
+    }
     pending_[run.id] = record;
     if (record.state == RunState::stopped) { return; }
     ++done_;
@@ -62,7 +82,20 @@ void SweepLedger::on_ended(const RunOrder& run, const RunReport& report) {
                         record.final_val_loss.value_or(0), spell_duration(record.seconds.value_or(0))));
     } else {
         say(fmt::format("{}/{} {}: {}: {}", done_, total_, run.id, to_text(record.state), record.state_reason));
-        unsuccessful_.push_back(record);
+        unsuccessful_.push_back(std::move(record));
+    }
+}
+
+void SweepLedger::add_to_timeline(const RunOrder& run, const RunReport& report, double start) {
+    timeline_.push_back({.id = run.id,
+                         .ranks = run.members,
+                         .start = start,
+                         .end = elapsed(),
+                         .state = report.busy ? "busy" : to_text(report.record.state)});
+    try {
+        append_to_timeline(timeline_file_, job_, timeline_.back());
+    } catch (const Error& error) {
+        if (!std::exchange(timeline_fails_, true)) { say(fmt::format("no timeline: {}", error.what())); }
     }
 }
 
@@ -103,8 +136,8 @@ std::string SweepLedger::progress_text() const {
     std::string runs;
     for (const auto& [id, run] : running_) {
         const double part = fraction(run.progress);
-        done += part * run.predicted_seconds;
-        running_left += (1 - part) * run.predicted_seconds;
+        done += part * run.predicted_rank_seconds;
+        running_left += (1 - part) * run.predicted_rank_seconds;
         tokens_per_second += run.progress.tokens_per_second;
         if (runs.size() > 60) { continue; }
         runs += run.progress.step > 0
@@ -112,8 +145,7 @@ std::string SweepLedger::progress_text() const {
                     : fmt::format("  {} starts", id.substr(0, 4));
     }
     const double share = total_ > 0 ? static_cast<double>(done_) / total_ : 1;
-    const double elapsed = std::chrono::duration<double>(Clock::now() - started_).count();
-    const double left = done > 0 ? (predicted_left_ + running_left) * elapsed / done : 0;
+    const double left = done > 0 ? (predicted_left_ + running_left) * elapsed() / done : 0;
     return fmt::format("[{}] {}/{} done, {} running{}  {:.3g} tokens/s  {}", progress_bar(share), done_, total_,
                        running_.size(), runs, tokens_per_second,
                        done > 0 ? spell_duration(left) + " left" : std::string{"time left unknown yet"});

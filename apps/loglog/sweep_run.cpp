@@ -71,6 +71,8 @@ void coordinate_and_work(CoordinatorChannel& lines, WorkerChannel& own_line, con
     std::thread coordinator{[&] {
         try {
             coordinate_all();
+        } catch (const GroupBroken& broken) {
+            MpiSession::abort(broken.what(), exit_code(ErrorKind::work));  // this rank's worker may be stuck as well
         } catch (...) {
             failure = std::current_exception();
             lines.send(0, StopOrder{});  // this rank's worker must come to an end for the error to be told
@@ -82,13 +84,23 @@ void coordinate_and_work(CoordinatorChannel& lines, WorkerChannel& own_line, con
     if (failure) { std::rethrow_exception(failure); }
 }
 
+/// What this job did for the sweep.
+struct Outcome {
+    SweepResult result;
+    std::vector<RunRecord> unsuccessful;
+    std::vector<TimelineEntry> timeline;
+    int ranks;
+};
+
 /// What rank 0 prints at the end, and the program's exit status.
-int conclude(const Plan& plan, const SweepState& before, const SweepResult& result,
-             const std::vector<RunRecord>& unsuccessful, const SweepOptions& options) {
+int conclude(const Plan& plan, const SweepState& before, const Outcome& outcome, const SweepOptions& options) {
+    const auto& [result, unsuccessful, timeline, ranks] = outcome;
     const int ok = before.ok + result.ok;
     const int diverged = before.diverged + result.diverged;
     const int busy = result.busy;
     const int unfinished = result.stopped + result.not_started;
+    const bool timed = ranks > 1 && !timeline.empty();
+    const double used = utilisation(timeline, ranks);
     if (options.json) {
         const nlohmann::ordered_json summary{{"sweep", plan.sweep},
                                              {"runs", plan.runs.size()},
@@ -97,7 +109,9 @@ int conclude(const Plan& plan, const SweepState& before, const SweepResult& resu
                                              {"failed", result.failed},
                                              {"stopped", result.stopped},
                                              {"not_started", result.not_started},
-                                             {"trained_elsewhere", busy}};
+                                             {"trained_elsewhere", busy},
+                                             {"ranks", ranks},
+                                             {"utilisation", timed ? nlohmann::ordered_json(used) : nullptr}};
         fmt::print("{}\n", summary.dump(2));
     } else {
         fmt::print("sweep {}: {} of {} runs ok", plan.sweep, ok, plan.runs.size());
@@ -106,6 +120,7 @@ int conclude(const Plan& plan, const SweepState& before, const SweepResult& resu
         if (unfinished > 0) { fmt::print(", {} left", unfinished); }
         if (busy > 0) { fmt::print(", {} trained by another process", busy); }
         fmt::print("\n");
+        if (timed) { fmt::print("  {} ranks, busy {:.1f}% of the time\n", ranks, 100 * used); }
         for (const RunRecord& run : unsuccessful) {
             fmt::print("  {} {}: {}\n", run.id, to_text(run.state), run.state_reason);
         }
@@ -142,7 +157,8 @@ int lead(const SweepOptions& options, const Launch& launch, CoordinatorChannel& 
         }
         fmt::print(stderr, "sweep {}: {} runs, {} to train; {}\n", plan.sweep, plan.runs.size(), queue.size(),
                    describe(launch, threads));
-        ledger.emplace(std::move(registry), plan, queue, [&](const PlannedRun& run) {
+        const TimelineJob job{.started_at = utc_now(), .ranks = lines.workers()};
+        ledger.emplace(std::move(registry), plan, queue, job, [&](const PlannedRun& run) {
             RunRecord record = planned_record(run.spec, shelf.get(run.spec.data), run.id, plan.sweep);
             record.created_at = utc_now();
             record.host = host_name();
@@ -163,9 +179,9 @@ int lead(const SweepOptions& options, const Launch& launch, CoordinatorChannel& 
     coordinate_and_work(lines, own_line, execute, signalled,
                         [&] { result = coordinate(queue, lines, *ledger, [&] { return stop(); }); });
     ledger->finish();
-    const std::vector<RunRecord> unsuccessful = ledger->unsuccessful();
+    const Outcome outcome{result, ledger->unsuccessful(), ledger->timeline(), lines.workers()};
     ledger.reset();  // ends the progress line before the summary
-    return conclude(plan, before, result, unsuccessful, options);
+    return conclude(plan, before, outcome, options);
 }
 
 }  // namespace
@@ -175,22 +191,25 @@ void run_sweep(const SweepOptions& options, Program& program) {
     if (started_by_launcher()) { session.emplace(); }
     const Launch launch = detect_launch();
     const std::atomic<bool>& signalled = watch_stop_signals();
-    const ExecuteRun execute = [executor = std::make_shared<RunExecutor>(
-                                    registry_folder(options.registry),
-                                    capture_environment(program.argc, program.argv, {{"mpi", mpi_library_version()}}),
-                                    threads_per_rank(launch))](const RunOrder& order, const auto& on_step,
-                                                               const std::atomic<bool>& stop) {
-        return (*executor)(order, on_step, stop);
+    const auto executor = [&](const Communicator* world) -> ExecuteRun {
+        const auto shared = std::make_shared<RunExecutor>(
+            registry_folder(options.registry),
+            capture_environment(program.argc, program.argv, {{"mpi", mpi_library_version()}}), threads_per_rank(launch),
+            world);
+        return [shared](const RunOrder& order, const auto& on_step, const std::atomic<bool>& stop) {
+            return (*shared)(order, on_step, stop);
+        };
     };
 
     LocalChannels own{1};
     if (!session) {
-        program.exit_status = lead(options, launch, own.coordinator(), own.worker(0), execute, signalled);
+        program.exit_status = lead(options, launch, own.coordinator(), own.worker(0), executor(nullptr), signalled);
         return;
     }
     std::exception_ptr failure;
     {
         const Communicator world = Communicator::world();
+        const ExecuteRun execute = executor(&world);
         if (world.rank() == 0) {
             MpiCoordinatorChannel lines{world, own.coordinator()};
             // Bad input is told once all ranks have ended in good order; MpiSession's destructor would abort them.

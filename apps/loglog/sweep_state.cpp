@@ -12,6 +12,11 @@
 namespace loglog {
 namespace {
 
+RunOrder order_of(const PlannedRun& run, const std::string& sweep) {
+    return {
+        .id = run.id, .sweep = sweep, .spec = to_json(run.spec), .ranks = static_cast<int>(run.spec.layout.ranks())};
+}
+
 // Nothing for a run that has no folder, or one that cannot be read: training it will say what is wrong.
 std::optional<RunRecord> record_of(const std::filesystem::path& registry, const std::string& id) {
     if (!run_folder_exists(registry, id)) { return std::nullopt; }
@@ -29,7 +34,7 @@ SweepState sweep_state(const Plan& plan, Registry& registry) {
     SweepState state;
     std::vector<RunRecord> stale;
     std::vector<RunOrder> running;
-    for (const std::size_t i : longest_first(plan)) {
+    for (const std::size_t i : starting_order(plan)) {
         const PlannedRun& run = plan.runs[i];
         std::optional<RunRecord> record = record_of(registry.folder(), run.id);
         const RunState now = record ? record->state : RunState::planned;
@@ -43,10 +48,10 @@ SweepState sweep_state(const Plan& plan, Registry& registry) {
             case RunState::running:
                 // Or so its folder says: of a process killed on another host nobody knows. Its lock decides, last of
                 // all.
-                running.push_back({run.id, plan.sweep, to_json(run.spec)});
+                running.push_back(order_of(run, plan.sweep));
                 break;
             default:
-                state.queue.push_back({run.id, plan.sweep, to_json(run.spec)});
+                state.queue.push_back(order_of(run, plan.sweep));
                 break;
         }
         if (record && registry.find(run.id) != record) { stale.push_back(std::move(*record)); }

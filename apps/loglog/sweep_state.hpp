@@ -12,7 +12,7 @@ namespace loglog {
 
 /// What run folders say of a plan's runs.
 struct SweepState {
-    std::vector<RunOrder> queue;  ///< still to be trained, longest first: new, stopped, killed and failed ones
+    std::vector<RunOrder> queue;  ///< still to be trained, in starting_order(): new, stopped, killed and failed ones
     int ok = 0;
     int diverged = 0;
 };

@@ -12,6 +12,8 @@
 
 namespace loglog {
 
+class Communicator;
+
 struct RunProgress {
     std::int64_t step = 0;
     std::int64_t steps = 0;
@@ -26,6 +28,7 @@ struct RunContext {
     std::string sweep;        ///< name of the sweep it belongs to, or empty
     std::string environment;  ///< JSON text of capture_environment()
     int threads = 1;
+    const Communicator* communicator = nullptr;         ///< the run's ranks, of its layout's number; null: this process
     double peak_flops = 0;                              ///< measured FMA peak of this process on `threads` threads
     const std::atomic<bool>* stop = nullptr;            ///< set from outside: checkpoint and return soon
     std::function<void(const RunProgress&)> on_step{};  ///< called after every step

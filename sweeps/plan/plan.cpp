@@ -4,6 +4,8 @@
 #include <map>
 #include <numeric>
 
+#include "sweeps/scheduler/packing.hpp"
+
 namespace loglog {
 namespace {
 
@@ -72,23 +74,27 @@ double predict_seconds(const RunSpec& spec, const RunCost& cost, double flops_pe
     return (cost.flops(spec) + evaluations * evaluation_flops) / flops_per_second;
 }
 
-std::vector<std::size_t> longest_first(const Plan& plan) {
+std::vector<std::size_t> starting_order(const Plan& plan) {
     std::vector<std::size_t> order(plan.runs.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     const auto length = [&](std::size_t i) {
         const PlannedRun& run = plan.runs[i];
         return run.predicted_seconds > 0 ? run.predicted_seconds : run.cost.flops(run.spec) * 1e-12;
     };
-    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return length(a) > length(b); });
+    const auto ranks = [&](std::size_t i) { return plan.runs[i].spec.layout.ranks(); };
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+        return ranks(a) != ranks(b) ? ranks(a) > ranks(b) : length(a) > length(b);
+    });
     return order;
 }
 
 double packed_seconds(const Plan& plan, int ranks) {
-    std::vector<double> busy_until(static_cast<std::size_t>(std::max(1, ranks)), 0.0);
-    for (const std::size_t i : longest_first(plan)) {
-        *std::min_element(busy_until.begin(), busy_until.end()) += plan.runs[i].predicted_seconds;
+    std::vector<RunLength> runs;
+    for (const std::size_t i : starting_order(plan)) {
+        const PlannedRun& run = plan.runs[i];
+        runs.push_back({.ranks = static_cast<int>(run.spec.layout.ranks()), .seconds = run.predicted_seconds});
     }
-    return *std::max_element(busy_until.begin(), busy_until.end());
+    return packed_seconds(runs, ranks);
 }
 
 }  // namespace loglog

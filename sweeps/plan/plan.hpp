@@ -18,7 +18,7 @@ struct PlannedRun {
     RunSpec spec;    ///< resolved
     RunCost cost;
     double target = 0;             ///< FLOPs of its budget (isoflop) or tokens per parameter (ladder); 0 in a grid
-    double predicted_seconds = 0;  ///< of training and evaluation on one rank; 0: not predicted
+    double predicted_seconds = 0;  ///< of training and evaluation in its layout; 0: not predicted
 };
 
 /// A sweep's runs and what they cost in all.
@@ -47,14 +47,15 @@ Throughput typical_throughput(double peak_flops);
 /// Seconds a run takes at `flops_per_second`, evaluations (forward only: a third) included; 0 if that is 0.
 double predict_seconds(const RunSpec& resolved, const RunCost& cost, double flops_per_second);
 
-/// Seconds until the last of `ranks` is done when each takes the longest run that is left, again and again.
+/// Seconds until `ranks` ranks are done with all runs, packed as the scheduler does.
 double packed_seconds(const Plan& plan, int ranks);
 
 /// Fills predicted_seconds of every run.
 void predict(Plan& plan, const Throughput& throughput, int ranks);
 
-/// Positions in plan.runs, longest predicted first; by FLOPs where nothing is predicted.
-std::vector<std::size_t> longest_first(const Plan& plan);
+/// Positions in plan.runs in the order in which they should start: runs of more ranks first, and the longest predicted
+/// first among those of as many; by FLOPs where nothing is predicted.
+std::vector<std::size_t> starting_order(const Plan& plan);
 
 /// Why the sweep cannot tell how loss falls with what varies; empty if it can. For each kind of attention by itself:
 /// fewer than 3 model sizes, or sizes (non-embedding parameters) within a factor of 4; token counts that vary by less

@@ -11,6 +11,8 @@ namespace loglog {
 class WorkerChannel {
   public:
     virtual ~WorkerChannel() = default;
+    /// This worker's number, as in RunOrder::members.
+    virtual int number() const = 0;
     virtual void send(const WorkerMessage& message) = 0;
     /// The next message, waiting for it up to `wait` without keeping a core busy.
     virtual std::optional<CoordinatorMessage> receive(std::chrono::milliseconds wait) = 0;

@@ -1,63 +1,135 @@
 #include "sweeps/scheduler/coordinator.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
+
+#include "sweeps/scheduler/packing.hpp"
 
 namespace loglog {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
+std::vector<int> ranks_of(const std::vector<RunOrder>& queue) {
+    std::vector<int> ranks;
+    for (const RunOrder& order : queue) { ranks.push_back(order.ranks); }
+    return ranks;
+}
+
+RunReport too_large(const RunOrder& order, int workers) {
+    RunReport report;
+    report.record.id = order.id;
+    report.record.sweep = order.sweep;
+    report.record.spec = order.spec;
+    report.record.state = RunState::failed;
+    report.record.state_reason = fmt::format(
+        "its layout (layout.dp x tp x pp) needs {} ranks, but this job has {}: start the sweep with 'mpirun -n {}' or "
+        "more, or give the run a smaller layout",
+        order.ranks, workers, order.ranks);
+    return report;
+}
+
+// The runs that `workers` ranks are enough for.
+std::vector<RunOrder> fitting(std::vector<RunOrder> queue, int workers, SweepObserver& observer, int& failed) {
+    std::vector<RunOrder> fit;
+    for (RunOrder& order : queue) {
+        if (order.ranks <= workers) {
+            fit.push_back(std::move(order));
+            continue;
+        }
+        ++failed;
+        observer.on_ended(order, too_large(order, workers));
+    }
+    return fit;
+}
+
 class Coordinator {
   public:
     Coordinator(std::vector<RunOrder> queue, CoordinatorChannel& channel, SweepObserver& observer,
-                const std::function<bool()>& should_stop)
-        : queue_{std::move(queue)}, channel_{channel}, observer_{observer}, should_stop_{should_stop} {}
+                const std::function<bool()>& should_stop, std::chrono::milliseconds patience)
+        : channel_{channel},
+          observer_{observer},
+          should_stop_{should_stop},
+          patience_{patience},
+          queue_{fitting(std::move(queue), channel.workers(), observer, result_.failed)},
+          waiting_{ranks_of(queue_)} {
+        for (int worker = 0; worker < channel.workers(); ++worker) { employed_.insert(worker); }
+        for (const RunOrder& order : queue_) { largest_ = std::max(largest_, order.ranks); }
+    }
 
     SweepResult run() {
         constexpr std::chrono::milliseconds tick{50};
-        int employed = channel_.workers();
-        while (employed > 0) {
+        while (!employed_.empty()) {
             if (!stopping_ && should_stop_()) { stop(); }
-            if (const auto arrival = channel_.receive(tick)) {
-                current_worker_ = arrival->worker;
-                std::visit([&](const auto& message) { handle(message); }, arrival->message);
-                employed -= std::exchange(dismissed_, false) ? 1 : 0;
+            if (const auto arrival = channel_.receive(tick); arrival && employed_.contains(arrival->worker)) {
+                std::visit([&](const auto& message) { handle(arrival->worker, message); }, arrival->message);
             }
+            check_groups();
+            hand_out();
             observer_.on_tick();
         }
-        result_.not_started = static_cast<int>(queue_.size() - next_);
+        result_.not_started = static_cast<int>(waiting_.size());
         return result_;
     }
 
   private:
-    void handle(const WorkRequest& request) {
+    // A run under way, until all its members asked for work again.
+    struct Running {
+        RunOrder order;
+        std::set<int> working;  // members that have not ended
+        std::set<int> away;     // members that have not asked for work again
+        std::string failure;    // of the first member that failed
+        Clock::time_point changed{};
+    };
+    using Runs = std::map<std::int64_t, Running>;
+
+    void handle(int worker, const WorkRequest& request) {
         if (request.stop_requested && !stopping_) { stop(); }
-        if (stopping_ || next_ == queue_.size()) {
-            channel_.send(current_worker_, DismissOrder{});
-            dismissed_ = true;
-            return;
+        if (const auto run = run_of(worker); run != running_.end()) {
+            if (run->second.working.contains(worker)) { return; }  // told of a signal while an order was on its way
+            run->second.away.erase(worker);
+            if (run->second.away.empty()) { running_.erase(run); }
+            run_of_.erase(worker);
         }
-        const RunOrder& order = queue_[next_];
-        running_[current_worker_] = next_++;
-        channel_.send(current_worker_, order);
-        observer_.on_started(order, current_worker_);
+        free_.insert(worker);
+        heard_of_.insert(worker);
     }
 
-    void handle(const ProgressReport& report) {
-        const auto run = running_.find(current_worker_);
-        if (run != running_.end()) { observer_.on_progress(queue_[run->second], report.progress); }
+    void handle(int worker, const ProgressReport& report) {
+        const auto run = run_of(worker);
+        if (run != running_.end()) { observer_.on_progress(run->second.order, report.progress); }
     }
 
-    void handle(const RunReport& report) {
-        const auto run = running_.find(current_worker_);
+    void handle(int worker, const RunReport& report) {
+        const auto run = run_of(worker);
         if (run == running_.end()) { return; }
-        const RunOrder& order = queue_[run->second];
-        running_.erase(run);
+        const bool failed = report.record.state == RunState::failed && !report.busy;
+        member_ended(run->second, worker, failed ? report.record.state_reason : "");
         count(report);
-        observer_.on_ended(order, report);
+        observer_.on_ended(run->second.order, report);
         // Nobody asked it to stop: a signal reached that process alone, and means the whole sweep.
         if (report.record.state == RunState::stopped && !report.busy && !stopping_) { stop(); }
+    }
+
+    void handle(int worker, const MemberDone& done) {
+        const auto run = run_of(worker);
+        if (run != running_.end()) { member_ended(run->second, worker, done.failure); }
+    }
+
+    void member_ended(Running& run, int worker, const std::string& failure) {
+        run.working.erase(worker);
+        run.changed = Clock::now();
+        if (run.failure.empty() && !failure.empty()) { run.failure = fmt::format("rank {}: {}", worker, failure); }
+    }
+
+    Runs::iterator run_of(int worker) {
+        const auto run = run_of_.find(worker);
+        return run != run_of_.end() ? running_.find(run->second) : running_.end();
     }
 
     void count(const RunReport& report) {
@@ -81,28 +153,92 @@ class Coordinator {
         }
     }
 
-    void stop() {
-        stopping_ = true;
-        for (const auto& [worker, run] : running_) { channel_.send(worker, StopOrder{}); }
+    void check_groups() const {
+        const auto now = Clock::now();
+        for (const auto& [number, run] : running_) {
+            if (run.failure.empty() || run.working.empty() || now - run.changed < patience_) { continue; }
+            throw GroupBroken{
+                fmt::format("run {} failed on {}; its other ranks ({} of them) wait for that one, so the "
+                            "job ends. The same command goes on with the sweep",
+                            run.order.id, run.failure, run.working.size())};
+        }
     }
 
-    std::vector<RunOrder> queue_;
+    // Whether some members of a run are free, or nearly so, and the others will be in a moment. Until then nothing is
+    // handed out: a small run would take one of the places of the next large run.
+    bool group_is_ending() const {
+        constexpr std::chrono::seconds moment{2};
+        const auto now = Clock::now();
+        return std::any_of(running_.begin(), running_.end(), [&](const auto& entry) {
+            const Running& run = entry.second;
+            return run.order.ranks > 1 && run.working.size() < run.order.members.size() && now - run.changed < moment;
+        });
+    }
+
+    // Whether workers are still on their way to their first request while runs of several ranks wait: the first to
+    // arrive would get the small runs, and the large ones would have to wait for them.
+    bool is_assembling() const {
+        constexpr std::chrono::seconds moment{5};
+        const auto all = static_cast<std::size_t>(channel_.workers());
+        return largest_ > 1 && heard_of_.size() < all && Clock::now() - began_ < moment;
+    }
+
+    void hand_out() {
+        if (stopping_ || waiting_.empty()) {
+            for (const int worker : std::exchange(free_, {})) {
+                channel_.send(worker, DismissOrder{});
+                employed_.erase(worker);
+            }
+            return;
+        }
+        if (is_assembling() || group_is_ending()) { return; }
+        while (const auto position = waiting_.take(static_cast<int>(free_.size()))) { start(queue_[*position]); }
+    }
+
+    void start(RunOrder order) {
+        order.number = ++started_;
+        order.members = nearest_ranks(free_, order.ranks);
+        const std::set<int> members(order.members.begin(), order.members.end());
+        for (const int worker : order.members) {
+            free_.erase(worker);
+            run_of_[worker] = order.number;
+            channel_.send(worker, order);
+        }
+        observer_.on_started(order);
+        running_.emplace(order.number,
+                         Running{.order = std::move(order), .working = members, .away = members, .failure = {}});
+    }
+
+    void stop() {
+        stopping_ = true;
+        for (const auto& [number, run] : running_) {
+            for (const int worker : run.working) { channel_.send(worker, StopOrder{}); }
+        }
+    }
+
     CoordinatorChannel& channel_;
     SweepObserver& observer_;
     const std::function<bool()>& should_stop_;
-    std::size_t next_ = 0;
-    std::map<int, std::size_t> running_;  // worker -> position in the queue
-    int current_worker_ = 0;
-    bool dismissed_ = false;
-    bool stopping_ = false;
+    std::chrono::milliseconds patience_;
     SweepResult result_;
+    std::vector<RunOrder> queue_;
+    WaitingRuns waiting_;
+    int largest_ = 1;  // ranks of a run in the queue
+    Clock::time_point began_ = Clock::now();
+    std::set<int> employed_;
+    std::set<int> heard_of_;
+    std::set<int> free_;
+    Runs running_;                        // by order number
+    std::map<int, std::int64_t> run_of_;  // worker -> order number
+    std::int64_t started_ = 0;
+    bool stopping_ = false;
 };
 
 }  // namespace
 
 SweepResult coordinate(std::vector<RunOrder> queue, CoordinatorChannel& channel, SweepObserver& observer,
-                       const std::function<bool()>& should_stop) {
-    return Coordinator{std::move(queue), channel, observer, should_stop}.run();
+                       const std::function<bool()>& should_stop, std::chrono::milliseconds patience) {
+    return Coordinator{std::move(queue), channel, observer, should_stop, patience}.run();
 }
 
 }  // namespace loglog

@@ -48,6 +48,7 @@ class LocalChannels {
     class Worker final : public WorkerChannel {
       public:
         Worker(LocalChannels& channels, int index) : channels_{&channels}, index_{index} {}
+        int number() const override { return index_; }
         void send(const WorkerMessage& message) override;
         std::optional<CoordinatorMessage> receive(std::chrono::milliseconds wait) override;
 

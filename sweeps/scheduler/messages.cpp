@@ -22,8 +22,10 @@ struct Encoder {
     Json operator()(const RunReport& m) const {
         return {{"type", "report"}, {"busy", m.busy}, {"record", to_json(m.record)}};
     }
+    Json operator()(const MemberDone& m) const { return {{"type", "done"}, {"failure", m.failure}}; }
     Json operator()(const RunOrder& m) const {
-        return {{"type", "run"}, {"id", m.id}, {"sweep", m.sweep}, {"spec", m.spec}};
+        return {{"type", "run"},    {"id", m.id},         {"sweep", m.sweep},    {"spec", m.spec},
+                {"ranks", m.ranks}, {"number", m.number}, {"members", m.members}};
     }
     Json operator()(const StopOrder&) const { return {{"type", "stop"}}; }
     Json operator()(const DismissOrder&) const { return {{"type", "dismiss"}}; }
@@ -54,6 +56,7 @@ WorkerMessage decode_worker_message(std::string_view text) try {
                                .loss = number(json.at("loss")),
                                .tokens_per_second = number(json.at("tokens_per_second"))}};
     }
+    if (type == "done") { return MemberDone{json.at("failure").get<std::string>()}; }
     if (type != "report") { refuse(text); }
     return RunReport{run_record_from_json(json.at("record").get<std::string>()), json.at("busy").get<bool>()};
 } catch (const Json::exception&) { refuse(text); }
@@ -64,8 +67,12 @@ CoordinatorMessage decode_coordinator_message(std::string_view text) try {
     if (type == "stop") { return StopOrder{}; }
     if (type == "dismiss") { return DismissOrder{}; }
     if (type != "run") { refuse(text); }
-    return RunOrder{json.at("id").get<std::string>(), json.at("sweep").get<std::string>(),
-                    json.at("spec").get<std::string>()};
+    return RunOrder{.id = json.at("id").get<std::string>(),
+                    .sweep = json.at("sweep").get<std::string>(),
+                    .spec = json.at("spec").get<std::string>(),
+                    .ranks = json.at("ranks").get<int>(),
+                    .number = json.at("number").get<std::int64_t>(),
+                    .members = json.at("members").get<std::vector<int>>()};
 } catch (const Json::exception&) { refuse(text); }
 
 }  // namespace loglog

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "db/registry/run_record.hpp"
 #include "experiments/run/trainer.hpp"
@@ -20,22 +21,29 @@ struct WorkRequest {
 struct ProgressReport {
     RunProgress progress;
 };
-/// The worker's run ended: record.state says how.
+/// The run that the worker leads ended: record.state says how.
 struct RunReport {
     RunRecord record;
     bool busy = false;  ///< another process trains this run: it was left alone, and `record` holds only its id
 };
-using WorkerMessage = std::variant<WorkRequest, ProgressReport, RunReport>;
+/// "I am done with the run that another worker leads."
+struct MemberDone {
+    std::string failure;  ///< why it failed here; empty if it did not
+};
+using WorkerMessage = std::variant<WorkRequest, ProgressReport, RunReport, MemberDone>;
 
 // From the coordinator to a worker.
 
-/// "Train this run."
+/// "Train this run, together with the other members." Every member gets the same order.
 struct RunOrder {
     std::string id;
     std::string sweep;
-    std::string spec;  ///< resolved, JSON
+    std::string spec;            ///< resolved, JSON
+    int ranks = 1;               ///< that the spec's layout needs
+    std::int64_t number = 0;     ///< of this order in the job, from 1; 0 in a queue
+    std::vector<int> members{};  ///< workers, ascending; the first leads and reports. Empty in a queue
 };
-/// "Checkpoint what you train, report it and ask again."
+/// "Checkpoint what you train, report it and ask again." Sent to every member of a run.
 struct StopOrder {};
 /// "Nothing is left for you."
 struct DismissOrder {};

@@ -68,14 +68,14 @@ TEST(Plan, PacksLongestFirst) {
     Plan plan = plan_of({{1, 100}, {2, 100}, {3, 100}, {4, 100}, {5, 100}});
     for (std::size_t i = 0; i < plan.runs.size(); ++i) { plan.runs[i].predicted_seconds = static_cast<double>(i + 1); }
 
-    EXPECT_THAT(longest_first(plan), ElementsAre(4, 3, 2, 1, 0));
+    EXPECT_THAT(starting_order(plan), ElementsAre(4, 3, 2, 1, 0));
     EXPECT_DOUBLE_EQ(packed_seconds(plan, 1), 15);
     EXPECT_DOUBLE_EQ(packed_seconds(plan, 2), 8);  // 5+2+1 beside 4+3
     EXPECT_DOUBLE_EQ(packed_seconds(plan, 9), 5);
 }
 
 TEST(Plan, OrdersByFlopsWhereNothingIsPredicted) {
-    EXPECT_THAT(longest_first(plan_of({{1, 500}, {9, 100}, {2, 100}})), ElementsAre(1, 0, 2));
+    EXPECT_THAT(starting_order(plan_of({{1, 500}, {9, 100}, {2, 100}})), ElementsAre(1, 0, 2));
 }
 
 TEST(Identifiability, AcceptsThreeSizesOverAFactorOfFour) {

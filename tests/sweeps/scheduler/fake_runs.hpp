@@ -10,16 +10,18 @@ namespace loglog::testing {
 /// Orders "run0", "run1", ... whose spec is the number of steps to take.
 inline std::vector<RunOrder> orders(int count, int steps) {
     std::vector<RunOrder> queue;
-    for (int i = 0; i < count; ++i) { queue.push_back({"run" + std::to_string(i), "test", std::to_string(steps)}); }
+    for (int i = 0; i < count; ++i) {
+        queue.push_back({.id = "run" + std::to_string(i), .sweep = "test", .spec = std::to_string(steps)});
+    }
     return queue;
 }
 
 /// What the coordinator said, in order.
 class Log final : public SweepObserver {
   public:
-    void on_started(const RunOrder& run, int worker) override {
+    void on_started(const RunOrder& run) override {
         started.push_back(run.id);
-        workers.push_back(worker);
+        workers.push_back(run.members.front());
     }
     void on_progress(const RunOrder&, const RunProgress&) override { ++progress_reports; }
     void on_ended(const RunOrder& run, const RunReport& report) override {

@@ -167,9 +167,15 @@ TEST(Messages, SurviveTheWayBetweenProcesses) {
     report.record.final_val_loss = 0.1 + 0.2;
     EXPECT_EQ(std::get<RunReport>(decode_worker_message(encode(WorkerMessage{report}))).record, report.record);
 
-    const auto order =
-        std::get<RunOrder>(decode_coordinator_message(encode(CoordinatorMessage{RunOrder{"a", "b", "{}"}})));
+    const auto done = std::get<MemberDone>(decode_worker_message(encode(WorkerMessage{MemberDone{"disk full"}})));
+    EXPECT_EQ(done.failure, "disk full");
+
+    const RunOrder sent{.id = "a", .sweep = "b", .spec = "{}", .ranks = 2, .number = 7, .members = {1, 3}};
+    const auto order = std::get<RunOrder>(decode_coordinator_message(encode(CoordinatorMessage{sent})));
     EXPECT_EQ(order.id + order.sweep + order.spec, "ab{}");
+    EXPECT_EQ(order.ranks, 2);
+    EXPECT_EQ(order.number, 7);
+    EXPECT_EQ(order.members, sent.members);
     EXPECT_TRUE(std::holds_alternative<StopOrder>(decode_coordinator_message(encode(CoordinatorMessage{StopOrder{}}))));
     EXPECT_THROW(decode_coordinator_message("{}"), Error);
     EXPECT_THROW(decode_worker_message("nonsense"), Error);
