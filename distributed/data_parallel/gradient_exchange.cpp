@@ -187,6 +187,10 @@ void GradientExchange::Work::start_sums(const GradientBucket& bucket) {
 }
 
 StepTotals GradientExchange::Work::finish(std::span<const double> losses, StepRequests requests) {
+    if (losses.size() != static_cast<std::size_t>(options.micro_batches)) {
+        throw Error{"gradient exchange: a step has " + std::to_string(options.micro_batches) +
+                    " micro-batches but was given the losses of " + std::to_string(losses.size())};
+    }
     close_buckets(-1);
     for (const auto transfer : transfers) { topology.data().wait(transfer); }
     transfers.clear();

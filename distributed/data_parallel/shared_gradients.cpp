@@ -51,26 +51,23 @@ void SharedGradients::add_copies(Parameters& parameters, ParameterId id) {
     const auto& shard = parameters.shard();
     const auto everywhere = segments(spec.shape, spec.cut, all_leaves(shard.leaves));
     std::vector<std::int64_t> seen;
-    for (const auto& first : parameters.segments(id)) {
-        if (std::ranges::find(seen, first.global_row) != seen.end()) { continue; }
-        seen.push_back(first.global_row);
-        std::int64_t first_leaf = shard.leaves;
-        std::int64_t holders = 0;
-        for (const auto& segment : everywhere) {
-            if (segment.global_row != first.global_row) { continue; }
-            first_leaf = std::min(first_leaf, segment.first_leaf);
-            ++holders;
-        }
+    for (const auto& segment : parameters.segments(id)) {
+        if (std::ranges::find(seen, segment.global_row) != seen.end()) { continue; }
+        seen.push_back(segment.global_row);
+        const auto is_copy = [&](const Segment& other) { return other.global_row == segment.global_row; };
+        const auto holders = static_cast<std::size_t>(std::ranges::count_if(everywhere, is_copy));
         if (holders == 1) { continue; }
+        const auto first_leaf = std::ranges::find_if(everywhere, is_copy)->first_leaf;
+
         Copies copies;
-        for (const auto& segment : parameters.segments(id)) {
-            if (segment.global_row != first.global_row) { continue; }
-            copies.gradients.push_back(
-                parameters.gradient<float>(id).subspan(static_cast<std::size_t>(segment.local_row * segment.columns),
-                                                       static_cast<std::size_t>(segment.rows * segment.columns)));
+        for (const auto& local : parameters.segments(id)) {
+            if (!is_copy(local)) { continue; }
+            const auto first = static_cast<std::size_t>(local.local_row * local.columns);
+            const auto count = static_cast<std::size_t>(local.rows * local.columns);
+            copies.gradients.push_back(parameters.gradient<float>(id).subspan(first, count));
         }
-        copies.ranks = std::max<std::size_t>(1, static_cast<std::size_t>(holders) / copies.gradients.size());
         copies.first_rank = static_cast<std::size_t>(first_leaf / shard.leaf_count);
+        copies.ranks = std::max<std::size_t>(1, holders / copies.gradients.size());
         if (copies.ranks > 1) {
             copies.offset = mine_.size();
             mine_.resize(mine_.size() + copies.gradients.front().size());

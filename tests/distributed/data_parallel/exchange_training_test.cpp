@@ -68,20 +68,19 @@ bool can_run(PipelineSchedule schedule, const Layout& layout, const CaseOptions&
 
 TEST(Training, WithTreeReductionsGivesTheBitsOfOneRankInEveryLayout) {
     const auto world = Communicator::world();
+    const CaseOptions all{.reduction = Reduction::tree, .leaves = 4, .micro_batches = 8, .zero = 1};
+    auto lone = testing::lone_member({}, all, dropping_config());
+    const auto expected = train(lone, PipelineSchedule::one_f_one_b, 3);
     for (const auto& layout : testing::layouts_of(world.size())) {
         for (const auto schedule :
              {PipelineSchedule::gpipe, PipelineSchedule::one_f_one_b, PipelineSchedule::interleaved}) {
-            const CaseOptions options{.reduction = Reduction::tree,
-                                      .leaves = 4,
-                                      .micro_batches = 8 / layout.dp,
-                                      .zero = 1,
-                                      .chunks = chunks_of(schedule, layout)};
+            auto options = all;
+            options.micro_batches = 8 / layout.dp;
+            options.chunks = chunks_of(schedule, layout);
             if (!can_run(schedule, layout, options)) { continue; }
             Member member{world, layout, options, dropping_config()};
-            auto lone = testing::lone_member(layout, options, dropping_config());
 
             const auto curve = train(member, schedule, 3);
-            const auto expected = train(lone, PipelineSchedule::one_f_one_b, 3);
 
             EXPECT_EQ(curve.losses, expected.losses) << to_string(layout);
             EXPECT_EQ(curve.norms, expected.norms) << to_string(layout);

@@ -30,25 +30,30 @@ std::size_t differing_runs(Member& member, Member& lone) {
 
 TEST(GradientExchange, WithTreeReductionsGivesTheBitsOfOneRankInEveryLayout) {
     const auto world = Communicator::world();
+    constexpr int micro_batches = 8, steps = 3;
+    const CaseOptions all{.reduction = Reduction::tree, .leaves = 4, .micro_batches = micro_batches};
+    auto lone = testing::lone_member({}, all);
+    std::vector<StepTotals> expected;
+    for (std::int64_t step = 1; step <= steps; ++step) {
+        expected.push_back(testing::made_up_step(lone, static_cast<std::uint64_t>(step)));
+        lone.exchange.update({}, 1e-2, step, expected.back().gradient_norm);
+    }
     for (const auto& layout : testing::layouts_of(world.size())) {
         for (const int zero : {0, 1}) {
-            const CaseOptions options{
-                .reduction = Reduction::tree, .leaves = 4, .micro_batches = 8 / layout.dp, .zero = zero};
+            auto options = all;
+            options.micro_batches = micro_batches / layout.dp;
+            options.zero = zero;
             Member member{world, layout, options};
-            auto lone = testing::lone_member(layout, options);
-            for (std::int64_t step = 1; step <= 3; ++step) {
+            for (std::int64_t step = 1; step <= steps; ++step) {
                 const auto totals = testing::made_up_step(member, static_cast<std::uint64_t>(step));
-                const auto expected = testing::made_up_step(lone, static_cast<std::uint64_t>(step));
                 member.exchange.update({}, 1e-2, step, totals.gradient_norm);
-                lone.exchange.update({}, 1e-2, step, expected.gradient_norm);
 
-                EXPECT_EQ(totals.gradient_norm, expected.gradient_norm) << to_string(layout) << " zero " << zero;
-                EXPECT_EQ(totals.loss_sum, expected.loss_sum) << to_string(layout);
-                EXPECT_EQ(totals.small_batches, expected.small_batches);
-                EXPECT_NEAR(totals.small_batch_square, expected.small_batch_square,
-                            1e-12 * expected.small_batch_square);
-                EXPECT_NEAR(totals.large_batch_square, expected.large_batch_square,
-                            1e-12 * expected.large_batch_square);
+                const auto& wanted = expected[static_cast<std::size_t>(step) - 1];
+                EXPECT_EQ(totals.gradient_norm, wanted.gradient_norm) << to_string(layout) << " zero " << zero;
+                EXPECT_EQ(totals.loss_sum, wanted.loss_sum) << to_string(layout);
+                EXPECT_EQ(totals.small_batches, wanted.small_batches);
+                EXPECT_NEAR(totals.small_batch_square, wanted.small_batch_square, 1e-12 * wanted.small_batch_square);
+                EXPECT_NEAR(totals.large_batch_square, wanted.large_batch_square, 1e-12 * wanted.large_batch_square);
             }
             EXPECT_EQ(differing_runs(member, lone), 0u) << to_string(layout) << " zero " << zero;
         }
