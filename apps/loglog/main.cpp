@@ -45,6 +45,7 @@ int main(int argc, char** argv) {
     add_report_verb(app, program);
     add_generate_verb(app, program);
     add_score_verb(app, program);
+    add_verify_verb(app, program);
     add_bench_verb(app, program);
     add_doctor_verb(app, program);
 

@@ -10,15 +10,17 @@
 #include "apps/loglog/stop_signal.hpp"
 #include "apps/loglog/verbs.hpp"
 #include "db/registry/registry.hpp"
+#include "distributed/mpi/broadcast.hpp"
 #include "distributed/mpi/session.hpp"
-#include "engine/base/cores.hpp"
 #include "engine/base/error.hpp"
 #include "engine/measure/ceilings.hpp"
 #include "experiments/run/environment.hpp"
 #include "experiments/run/estimate.hpp"
+#include "experiments/run/parallel_plan.hpp"
 #include "experiments/run/run_folder.hpp"
 #include "experiments/run/trainer.hpp"
 #include "experiments/spec/load.hpp"
+#include "sweeps/launch/launcher.hpp"
 #include "sweeps/scheduler/run_lock.hpp"
 
 namespace loglog {
@@ -127,49 +129,121 @@ std::optional<RunRecord> finished_run(const std::string& registry, const std::st
     return record.state == RunState::ok || record.state == RunState::diverged ? std::optional{record} : std::nullopt;
 }
 
+/// Throws InputError unless the processes that were started are what the layout needs.
+void check_ranks(const RunSpec& spec, const Launch& launch, bool launched) {
+    const auto layout = layout_of(spec);
+    const int started = launched ? launch.ranks : 1;
+    if (started == layout.ranks()) { return; }
+    throw InputError{
+        fmt::format("layout {} (dp x tp x pp) needs {} rank{} but there {} {}: start it with mpirun -n {}, or "
+                    "set layout.dp, layout.tp and layout.pp",
+                    to_string(layout), layout.ranks(), layout.ranks() == 1 ? "" : "s", started == 1 ? "is" : "are",
+                    started, layout.ranks())};
+}
+
+/// What the first rank decides before a run: its id, and whether there is anything to do.
+class Start {
+  public:
+    Start(const TrainOptions& options, const RunSpec& spec, const TokenDataset& data, const std::string& registry)
+        : id_{choose_id(spec, data, registry, options.again)},
+          known_{finished_run(registry, id_)},
+          lock_{known_ ? std::nullopt : RunLock::try_acquire(registry, id_)} {
+        if (known_ || lock_) { return; }
+        throw Error{fmt::format(
+            "run {} is being trained by another process; wait for it, or repeat the run with --again", id_)};
+    }
+    const std::string& id() const noexcept { return id_; }
+    const std::optional<RunRecord>& known() const noexcept { return known_; }
+
+  private:
+    std::string id_;
+    std::optional<RunRecord> known_;
+    std::optional<RunLock> lock_;
+};
+
+RunContext make_context(const RunSpec& spec, const std::string& registry, const Launch& launch, Program& program) {
+    RunContext context;
+    context.registry = registry;
+    context.threads = spec.train.threads > 0 ? static_cast<int>(spec.train.threads) : threads_per_rank(launch);
+    context.environment = capture_environment(program.argc, program.argv, {{"mpi", mpi_library_version()}});
+    context.peak_flops = measured_fma_peak(context.threads);
+    context.stop = &watch_stop_signals();
+    return context;
+}
+
+void announce(const RunSpec& spec, const RunContext& context) {
+    fmt::print(stderr, "run {}: {} layers, width {}, {} tokens, {}{} thread{}\n", context.id, spec.model.layers,
+               spec.model.width, spec.train.tokens,
+               spec.layout.ranks() > 1 ? fmt::format("layout {}, ", to_string(layout_of(spec))) : "", context.threads,
+               context.threads == 1 ? "" : "s a rank");
+}
+
+/// What the rank that wrote the run's folder says of it.
+void conclude(const RunRecord& record, const std::string& registry, bool as_json) {
+    Registry::open(registry, Access::write).upsert(record);
+    print_result(record, as_json);
+    if (record.state == RunState::stopped) {
+        fmt::print(stderr, "stopped; the same command goes on from step {}\n", record.steps.value_or(0));
+    }
+}
+
+int exit_status_of(RunState state) {
+    if (state == RunState::ok) { return 0; }
+    return state == RunState::stopped ? exit_code(ErrorKind::interrupted) : 3;
+}
+
+/// Trains on all ranks of `world`; null: in this process alone.
+void train_here(const TrainOptions& options, const RunSpec& spec, const TokenDataset& data, const Launch& launch,
+                const Communicator* world, Program& program) {
+    const auto registry_path = registry_folder(options.registry);
+    const bool leads = world == nullptr || world->rank() == 0;
+    std::optional<Start> start;
+    if (leads) { start.emplace(options, spec, data, registry_path); }
+    std::string id = leads && !start->known() ? start->id() : "";
+    if (world != nullptr) { id = broadcast_text(*world, id); }
+    if (id.empty()) {
+        if (!leads) { return; }
+        fmt::print(stderr, "run {} with the same spec, data and code is there already (--again repeats it)\n",
+                   start->id());
+        return print_result(*start->known(), options.json);
+    }
+
+    RunContext context = make_context(spec, registry_path, launch, program);
+    context.id = id;
+    context.communicator = world;
+    RunRecord record;
+    {
+        const auto reporter = std::make_shared<RunReporter>(spec.train.batch_tokens);
+        if (leads) {
+            announce(spec, context);
+            context.on_step = [reporter](const RunProgress& progress) { (*reporter)(progress); };
+        }
+        record = train_run(spec, data, context);
+    }
+    if (leads) { conclude(record, registry_path, options.json); }
+    program.exit_status = exit_status_of(record.state);
+}
+
 void train(const TrainOptions& options, Program& program) {
     const auto unresolved = load_run_spec(options.spec, options.overrides);
     const auto spec = resolve(unresolved, data_vocab(unresolved, options.dry_run));
     if (options.dry_run) { return print_dry_run(spec, options.json); }
     require_trainable(spec);
+    static_cast<void>(parallel_plan(spec));  // refuses a layout that cannot be
+    const Launch launch = detect_launch();
+    const bool launched = started_by_launcher();
+    check_ranks(spec, launch, launched);
 
     const auto data = open_data(spec.data);
-    const auto registry_path = registry_folder(options.registry);
-    const auto id = choose_id(spec, data, registry_path, options.again);
-    if (const auto known = finished_run(registry_path, id)) {
-        fmt::print(stderr, "run {} with the same spec, data and code is there already (--again repeats it)\n", id);
-        return print_result(*known, options.json);
-    }
-
-    const auto lock = RunLock::try_acquire(registry_path, id);
-    if (!lock) {
-        throw Error{
-            fmt::format("run {} is being trained by another process; wait for it, or repeat the run with --again", id)};
-    }
-
-    RunContext context;
-    context.registry = registry_path;
-    context.id = id;
-    context.threads = spec.train.threads > 0 ? static_cast<int>(spec.train.threads) : usable_cores();
-    context.environment = capture_environment(program.argc, program.argv, {{"mpi", mpi_library_version()}});
-    context.peak_flops = measured_fma_peak(context.threads);
-    context.stop = &watch_stop_signals();
-    fmt::print(stderr, "run {}: {} layers, width {}, {} tokens, {} thread{}\n", id, spec.model.layers, spec.model.width,
-               spec.train.tokens, context.threads, context.threads == 1 ? "" : "s");
-    RunRecord record;
-    {
-        auto reporter = std::make_shared<RunReporter>(spec.train.batch_tokens);
-        context.on_step = [reporter](const RunProgress& progress) { (*reporter)(progress); };
-        record = train_run(spec, data, context);
-    }
-    Registry::open(registry_path, Access::write).upsert(record);
-    print_result(record, options.json);
-    if (record.state == RunState::stopped) {
-        fmt::print(stderr, "stopped; the same command goes on from step {}\n", record.steps.value_or(0));
-        program.exit_status = exit_code(ErrorKind::interrupted);
-    } else if (record.state != RunState::ok) {
-        program.exit_status = 3;
-    }
+    if (!launched) { return train_here(options, spec, data, launch, nullptr, program); }
+    const MpiSession session;
+    try {
+        const Communicator world = Communicator::world();
+        train_here(options, spec, data, launch, world.size() > 1 ? &world : nullptr, program);
+    } catch (const Error& error) {
+        // The other ranks wait for this one, which knows why it cannot go on.
+        MpiSession::abort(error.what(), exit_code(error.kind()));
+    } catch (const std::exception& error) { MpiSession::abort(error.what(), 1); }
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ void add_fit_verb(CLI::App& app, Program& program);
 void add_report_verb(CLI::App& app, Program& program);
 void add_generate_verb(CLI::App& app, Program& program);
 void add_score_verb(CLI::App& app, Program& program);
+void add_verify_verb(CLI::App& app, Program& program);
 void add_bench_verb(CLI::App& app, Program& program);
 void add_doctor_verb(CLI::App& app, Program& program);
 

@@ -126,12 +126,14 @@ Hdf5File::Hdf5File(Hdf5File&& other) noexcept
     : path_{std::move(other.path_)},
       file_{std::move(other.file_)},
       partial_{std::exchange(other.partial_, false)},
+      set_aside_{other.set_aside_},
       parallel_{std::exchange(other.parallel_, std::nullopt)} {}
 
 Hdf5File& Hdf5File::operator=(Hdf5File&& other) noexcept {
     std::swap(path_, other.path_);
     std::swap(file_, other.file_);
     std::swap(partial_, other.partial_);
+    std::swap(set_aside_, other.set_aside_);
     std::swap(parallel_, other.parallel_);
     return *this;
 }
@@ -242,7 +244,10 @@ void Hdf5File::publish(Durability durability) {
         if (parallel_ && durability == Durability::machine) { sync_to_disk(partial_path(path_)); }
     });
     together([&] {
-        if (!parallel_ || parallel_->rank == 0) { loglog::publish(path_, durability); }
+        if (parallel_ && parallel_->rank != 0) { return; }
+        const auto partial = partial_path(path_);
+        if (set_aside_) { std::filesystem::resize_file(partial, std::filesystem::file_size(partial)); }
+        loglog::publish(path_, durability);
     });
     partial_ = false;
 }

@@ -62,10 +62,8 @@ class Hdf5File {
     /// Starts PATH.partial, replacing what an earlier attempt left.
     static Hdf5File create(const std::filesystem::path& path);
     /// Starts PATH.partial for several ranks, each of which calls this with the same path on a file system that their
-    /// hosts share. `expected_bytes` are set aside on the disk where its file system can, so that a full disk is
-    /// noticed before anything else happens.
-    static Hdf5File create_parallel(const std::filesystem::path& path, const ParallelAccess& access,
-                                    std::int64_t expected_bytes);
+    /// hosts share.
+    static Hdf5File create_parallel(const std::filesystem::path& path, const ParallelAccess& access);
     /// Opens for reading. Throws InputError if there is no such file or it is not HDF5.
     static Hdf5File open(const std::filesystem::path& path);
 
@@ -83,6 +81,9 @@ class Hdf5File {
         const std::int64_t extent = static_cast<std::int64_t>(values.size());
         write(dataset, values, std::span{&extent, 1});
     }
+    /// Sets disk space aside for what will be written, where the file system can: a full disk is then noticed before
+    /// HDF5, which does not recover from it, is in the middle of something. What is left over goes back at the end.
+    void set_aside(std::int64_t bytes);
     /// Makes a dataset to be filled by write_block(): without compression, all of its place on the disk taken.
     template <class T>
     void create_dataset(const std::string& dataset, std::span<const std::int64_t> extents);
@@ -122,6 +123,7 @@ class Hdf5File {
     std::filesystem::path path_;
     Hdf5Handle file_;
     bool partial_;
+    bool set_aside_ = false;
     std::optional<Parallel> parallel_ = {};
 };
 

@@ -17,18 +17,6 @@ using namespace hdf5;
 
 namespace {
 
-/// Sets disk space aside for a file that is about to grow. Errors of file systems that cannot are no errors.
-void set_aside(const std::filesystem::path& path, std::int64_t bytes) {
-    const int descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
-    if (descriptor < 0) { throw Error{system_failure(path, "opening", errno)}; }
-    const int failure =
-        ::fallocate(descriptor, FALLOC_FL_KEEP_SIZE, 0, std::max<std::int64_t>(bytes, 1)) == 0 ? 0 : errno;
-    ::close(descriptor);
-    if (failure == ENOSPC || failure == EDQUOT) {
-        throw Error{system_failure(path, "setting disk space aside", failure)};
-    }
-}
-
 Hdf5Handle parallel_access_properties(const std::filesystem::path& path, MPI_Comm comm) {
     Hdf5Handle properties = access_properties(path);
     const std::string what = path.string() + ": preparing to write with several ranks";
@@ -90,8 +78,7 @@ std::string first_failure(MPI_Comm comm, int rank, const std::string& failure) {
 
 }  // namespace
 
-Hdf5File Hdf5File::create_parallel(const std::filesystem::path& path, const ParallelAccess& access,
-                                   std::int64_t expected_bytes) {
+Hdf5File Hdf5File::create_parallel(const std::filesystem::path& path, const ParallelAccess& access) {
     const MPI_Comm comm = MPI_Comm_f2c(access.fortran_handle);
     const auto partial = partial_path(path);
     Hdf5File file{path, Hdf5Handle{}, true};
@@ -116,10 +103,21 @@ Hdf5File Hdf5File::create_parallel(const std::filesystem::path& path, const Para
         file.file_ = own(H5Fcreate(partial.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, properties.get()),
                          partial.string() + ": creating");
     });
-    file.together([&] {
-        if (file.parallel_->rank == 0) { set_aside(partial, expected_bytes); }
-    });
     return file;
+}
+
+void Hdf5File::set_aside(std::int64_t bytes) {
+    together([&] {
+        if (parallel_ && parallel_->rank != 0) { return; }
+        const auto partial = partial_path(path_);
+        const int descriptor = ::open(partial.c_str(), O_WRONLY | O_CLOEXEC);
+        if (descriptor < 0) { throw Error{system_failure(partial, "opening", errno)}; }
+        const int failure = ::fallocate(descriptor, FALLOC_FL_KEEP_SIZE, 0, bytes) == 0 ? 0 : errno;
+        ::close(descriptor);
+        // Other failures are those of file systems that cannot.
+        if (failure == ENOSPC || failure == EDQUOT) { throw Error{system_failure(partial, "growing", failure)}; }
+        set_aside_ = true;
+    });
 }
 
 void Hdf5File::together(const std::function<void()>& work) {

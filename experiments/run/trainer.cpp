@@ -27,13 +27,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-WindowSource training_windows(const TokenDataset& data, const RunSpec& spec) {
-    const WindowOrder order{data.tokens(Split::train), spec.model.context, Seed{spec.train.seed}};
-    return [&data, order](std::uint64_t position, std::span<std::int32_t> window) {
-        data.read(Split::train, order.first_token(position), window);
-    };
-}
-
 /// The windows of every evaluation: `count` of them, evenly spread over the validation split.
 struct ValidationWindows {
     std::uint64_t count;
@@ -58,7 +51,14 @@ ValidationWindows validation_windows(const TokenDataset& data, const RunSpec& sp
             }};
 }
 
-/// One run being trained: ties the session to its journal, checkpoints and stop signals.
+Topology topology_of(const RunSpec& spec, const RunContext& context, OperationLog& log) {
+    if (context.communicator == nullptr) { return Topology{spec.layout.reduction}; }
+    return {*context.communicator, layout_of(spec), spec.layout.reduction, &log};
+}
+
+/// One run being trained: ties the session to its journal, checkpoints and stop signals. With several ranks, the first
+/// one leads: it alone writes the folder's files (all write their parts of checkpoints). What happens next follows on
+/// every rank from what a step told all of them.
 class RunLoop {
   public:
     RunLoop(const RunSpec& spec, const TokenDataset& data, const RunContext& context, double flops_per_token)
@@ -68,11 +68,15 @@ class RunLoop {
           flops_per_token_{flops_per_token},
           folder_{run_folder(context.registry, context.id)},
           validation_{validation_windows(data, spec)},
-          session_{spec, training_windows(data, spec), context.threads} {}
+          session_{spec, training_windows(data, spec), context.threads, topology_of(spec, context, operations_)},
+          leads_{session_.topology().everyone().rank() == 0} {}
+
+    /// Whether this rank writes the run's folder.
+    bool leads() const noexcept { return leads_; }
 
     RunRecord run() {
         restore();
-        live_.emplace(LiveRun::open(folder_, session_.steps_done()));
+        if (leads_) { live_.emplace(LiveRun::open(folder_, session_.steps_done())); }
         try {
             return train();
         } catch (const std::exception& error) {
@@ -87,11 +91,14 @@ class RunLoop {
   private:
     /// Loads the last checkpoint, and from the journal what an uninterrupted process would remember.
     void restore() {
-        if (!std::filesystem::exists(checkpoint_file(folder_))) { return; }
-        const auto label = load_checkpoint(checkpoint_file(folder_), session_.parameters());
+        const auto restored = restore_newest(folder_, state());
+        if (!restored) { return; }
+        const auto& label = restored->label;
         if (label.id != context_.id) {
-            throw Error{
-                fmt::format("{} belongs to run {}, not {}", checkpoint_file(folder_).string(), label.id, context_.id)};
+            throw Error{fmt::format("{} belongs to run {}, not {}", restored->file.string(), label.id, context_.id)};
+        }
+        if (leads_) {
+            for (const auto& reason : restored->refused) { fmt::print(stderr, "warning: {}\n", reason); }
         }
         session_.resume_after(label.step);
         for (const auto& line : read_curves(folder_).train) {
@@ -105,30 +112,33 @@ class RunLoop {
         const auto steps = total_steps(spec_);
         last_checkpoint_ = Clock::now();
         while (session_.steps_done() < steps) {
-            if (context_.stop != nullptr && *context_.stop) {
-                save();
-                return close(RunState::stopped, "stopped by a signal");
-            }
-            if (const auto reason = step()) { return close(RunState::diverged, *reason); }
+            if (context_.communicator == nullptr && is_asked_to_stop()) { return stop(); }
+            const auto result = step();
             const auto done = session_.steps_done();
+            if (const auto reason = divergence_.observe(done, result.loss, result.gradient_norm)) {
+                return close(RunState::diverged, *reason);
+            }
             if (done % spec_.train.eval_every == 0 || done == steps) { evaluate(); }
-            if (done < steps && checkpoint_is_due(done)) { save(); }
+            if (done == steps) { break; }
+            if (result.stop_requested) { return stop(); }
+            if (result.checkpoint_requested || checkpoint_is_due_at(done)) { save(); }
         }
-        save_weights(weights_file(folder_), session_.parameters(), label());
+        save_weights(weights_file(folder_), state(), label());
         const auto record = close(RunState::ok, "");
-        std::filesystem::remove(checkpoint_file(folder_));
+        if (leads_) { remove_checkpoints(folder_, keep_rules()); }
         return record;
     }
 
-    /// The reason when the run has diverged.
-    std::optional<std::string> step() {
+    StepResult step() {
         const auto start = Clock::now();
-        const auto result = session_.step();
+        const auto result = session_.step({.stop = is_asked_to_stop(), .checkpoint = checkpoint_is_overdue()});
         const double seconds = seconds_since(start);
         seconds_ += seconds;
+        if (!leads_) { return result; }
 
         const auto done = session_.steps_done();
         const auto batch_tokens = static_cast<double>(spec_.train.batch_tokens);
+        const double peak_flops = context_.peak_flops * static_cast<double>(spec_.layout.ranks());
         StepLine line;
         line.step = done;
         line.loss = result.loss;
@@ -138,16 +148,17 @@ class RunLoop {
         line.flops = flops_per_token_ * static_cast<double>(line.tokens);
         line.seconds = seconds_;
         line.tokens_per_second = batch_tokens / seconds;
-        line.share_of_peak =
-            context_.peak_flops > 0 ? flops_per_token_ * batch_tokens / seconds / context_.peak_flops : 0;
+        line.share_of_peak = peak_flops > 0 ? flops_per_token_ * batch_tokens / seconds / peak_flops : 0;
         line.clipped = result.clipped;
+        line.noise_scale = result.noise_scale.value_or(0);
         live_->journal().write(line);
         if (context_.on_step) { context_.on_step({done, total_steps(spec_), result.loss, line.tokens_per_second}); }
-        return divergence_.observe(done, result.loss, result.gradient_norm);
+        return result;
     }
 
     void evaluate() {
         auto evaluation = session_.evaluate(validation_.source, validation_.count);
+        if (!leads_) { return; }
         EvalLine line;
         line.step = session_.steps_done();
         line.tokens = line.step * spec_.train.batch_tokens;
@@ -158,21 +169,47 @@ class RunLoop {
         live_->journal().write(line);
     }
 
-    bool checkpoint_is_due(std::int64_t done) const {
-        return spec_.train.checkpoint_every > 0 ? done % spec_.train.checkpoint_every == 0
-                                                : seconds_since(last_checkpoint_) > context_.checkpoint_seconds;
+    bool is_asked_to_stop() const { return context_.stop != nullptr && *context_.stop; }
+    bool checkpoint_is_due_at(std::int64_t done) const {
+        const auto& train = spec_.train;
+        return (train.checkpoint_every > 0 && done % train.checkpoint_every == 0) ||
+               std::find(train.keep_at.begin(), train.keep_at.end(), done) != train.keep_at.end();
+    }
+    /// By the leader's clock, where the spec names no number of steps: all ranks must agree.
+    bool checkpoint_is_overdue() const {
+        return leads_ && spec_.train.checkpoint_every == 0 &&
+               seconds_since(last_checkpoint_) > context_.checkpoint_seconds;
+    }
+
+    RunRecord stop() {
+        save();
+        return close(RunState::stopped, "stopped by a signal");
     }
 
     void save() {
-        save_checkpoint(checkpoint_file(folder_), session_.parameters(), label());
-        live_->journal().write(CheckpointLine{session_.steps_done()});
+        store_checkpoint(folder_, state(), label(), keep_rules());
+        if (leads_) { live_->journal().write(CheckpointLine{session_.steps_done()}); }
         last_checkpoint_ = Clock::now();
     }
 
+    KeepRules keep_rules() const { return {spec_.train.keep_last, spec_.train.keep_at}; }
     CheckpointLabel label() const { return {context_.id, session_.steps_done(), data_.tokenizer().hash()}; }
+    ShardedState state() {
+        const bool is_first_copy = session_.topology().place().dp == 0;
+        return {.parameters = session_.parameters(),
+                .pieces = session_.pieces(),
+                .writes_values = is_first_copy,
+                .writes_moments = is_first_copy || session_.plan().zero > 0,
+                .run = context_.communicator};
+    }
 
     RunRecord close(RunState state, const std::string& reason) {
-        return live_->close({state, reason, static_cast<std::int64_t>(session_.memory_bytes())});
+        if (leads_) { return live_->close({state, reason, static_cast<std::int64_t>(session_.memory_bytes())}); }
+        RunRecord record;
+        record.id = context_.id;
+        record.state = state;
+        record.state_reason = reason;
+        return record;
     }
 
     const RunSpec& spec_;
@@ -181,7 +218,9 @@ class RunLoop {
     double flops_per_token_;
     std::filesystem::path folder_;
     ValidationWindows validation_;
+    OperationLog operations_;
     TrainingSession session_;
+    bool leads_;
     std::optional<LiveRun> live_;
     DivergenceRule divergence_;
     double seconds_ = 0;
@@ -189,6 +228,13 @@ class RunLoop {
 };
 
 }  // namespace
+
+WindowSource training_windows(const TokenDataset& data, const RunSpec& spec) {
+    const WindowOrder order{data.tokens(Split::train), spec.model.context, Seed{spec.train.seed}};
+    return [&data, order](std::uint64_t position, std::span<std::int32_t> window) {
+        data.read(Split::train, order.first_token(position), window);
+    };
+}
 
 RunRecord planned_record(const RunSpec& spec, const TokenDataset& data, const std::string& id,
                          const std::string& sweep) {
@@ -237,9 +283,11 @@ RunRecord train_run(const RunSpec& spec, const TokenDataset& data, const RunCont
     auto plan = planned_record(spec, data, context.id, context.sweep);
     const double flops_per_token = plan.flops_per_token.value();
     RunLoop loop{spec, data, context, flops_per_token};  // first: a spec that cannot run leaves no folder behind
-    store_tokenizer(context.registry, data.tokenizer());
-    if (!run_folder_exists(context.registry, context.id)) {
-        create_run_folder(context.registry, std::move(plan), context.environment);
+    if (loop.leads()) {
+        store_tokenizer(context.registry, data.tokenizer());
+        if (!run_folder_exists(context.registry, context.id)) {
+            create_run_folder(context.registry, std::move(plan), context.environment);
+        }
     }
     return loop.run();
 }

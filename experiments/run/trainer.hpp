@@ -8,6 +8,7 @@
 
 #include "db/registry/run_record.hpp"
 #include "engine/data/dataset.hpp"
+#include "experiments/run/window_source.hpp"
 #include "experiments/spec/run_spec.hpp"
 
 namespace loglog {
@@ -25,9 +26,9 @@ struct RunProgress {
 struct RunContext {
     std::filesystem::path registry;  ///< the run's folder is registry/runs/ID
     std::string id;
-    std::string sweep;        ///< name of the sweep it belongs to, or empty
-    std::string environment;  ///< JSON text of capture_environment()
-    int threads = 1;
+    std::string sweep;                                  ///< name of the sweep it belongs to, or empty
+    std::string environment;                            ///< JSON text of capture_environment()
+    int threads = 1;                                    ///< of this rank
     const Communicator* communicator = nullptr;         ///< the run's ranks, of its layout's number; null: this process
     double peak_flops = 0;                              ///< measured FMA peak of this process on `threads` threads
     const std::atomic<bool>* stop = nullptr;            ///< set from outside: checkpoint and return soon
@@ -41,8 +42,13 @@ RunRecord planned_record(const RunSpec& resolved, const TokenDataset& data, cons
 
 /// Trains one run to its end, or on from its last checkpoint, in its own folder: journal line by line, checkpoints,
 /// curves on close, weights of a finished run. Returns its record, in state ok, diverged or stopped; what goes wrong
-/// otherwise (bad input, full disk) is thrown after the run's folder was closed as failed, if there is one.
+/// otherwise (bad input, full disk) is thrown after the run's folder was closed as failed, if there is one. With
+/// several ranks all of them call it; the first one writes the folder, and the others get a record of id, state and
+/// reason alone.
 RunRecord train_run(const RunSpec& resolved, const TokenDataset& data, const RunContext& context);
+
+/// What a resolved run trains on, in its order. `data` is kept by reference.
+WindowSource training_windows(const TokenDataset& data, const RunSpec& resolved);
 
 /// Opens the data set that a spec names.
 TokenDataset open_data(const DataSpec& data);

@@ -84,6 +84,18 @@ Problem store(std::array<double, n>& field, const FieldValue& value, const Range
     return std::nullopt;
 }
 
+Problem store(std::vector<std::int64_t>& field, const FieldValue& value, const Range& range) {
+    const std::string wanted = "a list of integers" + range_text(range);
+    const auto* list = std::get_if<FieldValue::List>(&value.data);
+    if (list == nullptr) { return mismatch(value, wanted); }
+    std::vector<std::int64_t> numbers(list->size());
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+        if (store(numbers[i], (*list)[i], range)) { return mismatch(value, wanted); }
+    }
+    field = std::move(numbers);
+    return std::nullopt;
+}
+
 template <class Enum>
 requires std::is_enum_v<Enum> Problem store(Enum& field, const FieldValue& value, const Range&) {
     const auto* text = std::get_if<std::string>(&value.data);
@@ -107,6 +119,11 @@ template <std::size_t n>
 FieldValue load(const std::array<double, n>& field) {
     FieldValue::List list;
     for (const double value : field) { list.push_back({value}); }
+    return {list};
+}
+FieldValue load(const std::vector<std::int64_t>& field) {
+    FieldValue::List list;
+    for (const std::int64_t value : field) { list.push_back({value}); }
     return {list};
 }
 template <class Enum>

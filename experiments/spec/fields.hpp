@@ -85,6 +85,8 @@ void visit_fields(Spec&& s, Visit&& visit) {
     visit("train.eval_every", s.train.eval_every, at_least_0);
     visit("train.eval_tokens", s.train.eval_tokens, at_least_1);
     visit("train.checkpoint_every", s.train.checkpoint_every, at_least_0);
+    visit("train.keep_last", s.train.keep_last, at_least_1);
+    visit("train.keep_at", s.train.keep_at, at_least_1);
     visit("train.seed", s.train.seed, at_least_0);
     visit("train.precision", s.train.precision, any);
     visit("train.threads", s.train.threads, at_least_0);

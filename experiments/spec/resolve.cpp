@@ -181,13 +181,6 @@ void require_trainable(const RunSpec& spec) {
                             fmt::format("precision '{}' is not available in this build (available: fp32)",
                                         to_string(spec.train.precision))});
     }
-    if (spec.layout.ranks() != 1) {
-        problems.push_back({{},
-                            "layout",
-                            fmt::format("dp x tp x pp = {} x {} x {} is not available in this build (available: 1 x 1 "
-                                        "x 1, one rank per run)",
-                                        spec.layout.dp, spec.layout.tp, spec.layout.pp)});
-    }
     throw_if_any(problems);
 }
 

@@ -15,6 +15,8 @@ RunSpec without_what_changes_no_result(RunSpec spec) {
     spec.data.path.clear();
     spec.train.threads = 0;
     spec.train.checkpoint_every = 0;
+    spec.train.keep_last = 1;
+    spec.train.keep_at.clear();
     spec.layout = {};
     return spec;
 }

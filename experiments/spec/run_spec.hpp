@@ -69,7 +69,7 @@ std::int64_t total_steps(const RunSpec& resolved);
 std::int64_t warmup_steps(const RunSpec& resolved);
 std::int64_t cooldown_steps(const RunSpec& resolved);
 
-/// Throws InputError when this build cannot train the spec (an attention kind, precision or layout it does not have).
+/// Throws InputError when this build cannot train the spec (an attention kind or precision it does not have).
 void require_trainable(const RunSpec& spec);
 
 /// Canonical JSON: sorted keys, every field, shortest round-trip numbers. The same spec gives the same bytes.
@@ -80,7 +80,7 @@ RunSpec run_spec_from_json(std::string_view text);
 
 /// Identity of a run: 12 characters (0-9 a-z without i, l, o, u) of the XXH3-128 hash of the resolved spec, data hash
 /// and code version; `repeat` > 1 appends "-2", "-3", ... Fields that cannot change a result are left out: name,
-/// data.path (the hash says it), train.threads, train.checkpoint_every, layout.
+/// data.path (the hash says it), train.threads, train.checkpoint_every, train.keep_last, train.keep_at, layout.
 std::string run_id(const RunSpec& resolved, std::string_view data_hash, std::string_view code_version,
                    std::int64_t repeat = 1);
 

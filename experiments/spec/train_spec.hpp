@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "engine/nn/parameterization.hpp"
 #include "engine/optim/schedule.hpp"
@@ -58,6 +59,8 @@ struct TrainSpec {
     std::int64_t eval_every = 0;        ///< optimizer steps between evaluations; 0: 10 in a run. The last step always
     std::int64_t eval_tokens = 65'536;  ///< validation tokens of an evaluation: the same ones every time
     std::int64_t checkpoint_every = 0;  ///< optimizer steps between checkpoints; 0: by time, and when stopped
+    std::int64_t keep_last = 1;         ///< checkpoints that stay: the newest so many...
+    std::vector<std::int64_t> keep_at;  ///< ...and for good those of these steps, where one is made in any case
     std::uint64_t seed = 1;             ///< of initial values, dropout and data order
     Precision precision = Precision::fp32;
     std::int64_t threads = 0;  ///< of a run; 0: cores / ranks
