@@ -12,12 +12,16 @@ std::int64_t now_ns() { return std::chrono::steady_clock::now().time_since_epoch
 OperationLog::OperationLog() : changed_ns_{now_ns()} {}
 
 OperationLog::Scope::Scope(OperationLog* log, const char* what, const char* group, std::int64_t bytes) noexcept
+    : Scope{log, what, group, bytes, log == nullptr ? 0 : ++log->count_} {}
+
+OperationLog::Scope::Scope(OperationLog* log, const char* what, const char* group, std::int64_t bytes,
+                           std::int64_t number) noexcept
     : log_{log} {
     if (log_ == nullptr) { return; }
     log_->what_ = what;
     log_->group_ = group;
     log_->bytes_ = bytes;
-    ++log_->number_;
+    log_->number_ = number;
     log_->changed_ns_ = now_ns();
     log_->waiting_ = true;
 }

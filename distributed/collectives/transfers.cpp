@@ -29,7 +29,10 @@ class Patience {
 
 Transfer Transfers::add(std::unique_ptr<Operation> operation) {
     const Transfer transfer{++last_};
-    if (!operation->advance()) { under_way_.push_back({transfer, std::move(operation)}); }
+    const auto [what, group, bytes] = operation->description();
+    const OperationLog::Scope scope{log_, what, group, bytes};
+    const std::int64_t number = log_ == nullptr ? 0 : log_->count();
+    if (!operation->advance()) { under_way_.push_back({transfer, std::move(operation), number}); }
     return transfer;
 }
 
@@ -39,7 +42,7 @@ void Transfers::wait(Transfer transfer) {
     if (found == under_way_.end()) { return; }
 
     const auto [what, group, bytes] = found->operation->description();
-    const OperationLog::Scope scope{log_, what, group, bytes};
+    const OperationLog::Scope scope{log_, what, group, bytes, found->number};
     Patience patience;
     progress();
     while (find() != under_way_.end()) {

@@ -49,6 +49,7 @@ class Transfers {
     struct UnderWay {
         Transfer transfer;
         std::unique_ptr<Operation> operation;
+        std::int64_t number;  // in the log
     };
 
     OperationLog* log_;
