@@ -30,7 +30,9 @@ struct StepTotals {
     double gradient_norm = 0;    ///< before clipping, every parameter once
     StepRequests requests = {};  ///< of any rank
     /// Squared norms for the gradient noise scale (McCandlish et al. 2018, arXiv:1812.06162, appendix A): mean over the
-    /// small batches, and of the whole batch. Both 0 where there is only one small batch.
+    /// small batches, and of the whole batch. Both 0 where there is only one small batch. Small batches are those of
+    /// data-parallel ranks, or with tree reductions micro-batches. The two uses of a tied table count as two parameters
+    /// here, and parameters whose gradient is not complete before sums over tensor-parallel ranks not at all.
     double small_batch_square = 0;
     double large_batch_square = 0;
     double small_batches = 1;  ///< how many make the global batch
@@ -43,21 +45,26 @@ struct StepTotals {
 /// A step: begin_step(); the pipeline's train() with `listener()` and after_micro_batch(); finish(); update().
 class GradientExchange {
   public:
+    /// All three outlive the exchange. Throws InputError for values that are not float32, for sharded moments of a
+    /// model that keeps its own, and for tree reductions over several data-parallel ranks unless micro_batches is a
+    /// power of two.
     GradientExchange(Context& context, Decoder& model, const Topology& topology, const ExchangeOptions& options);
     ~GradientExchange();
 
     void begin_step();
     /// For StepInfo::listener of this rank's last micro-batch; null where nothing can be sent early.
     GradientListener* listener() noexcept;
+    /// When a chunk's gradients of a micro-batch are complete, and before any of the next one.
     void after_micro_batch(int chunk, int micro_batch);
-    /// Collective over the run. `losses`: of this rank's micro-batches (zeros but on the last stage).
+    /// Collective over the run. `losses`: of this rank's micro-batches (zeros but on the last stage). Afterwards the
+    /// gradients of pieces() are the global batch's; those of other ranks' shares are undefined.
     StepTotals finish(std::span<const double> losses, StepRequests requests);
     /// One AdamW step, skipped on all ranks alike when the norm is not finite.
     StepReport update(const AdamWSettings& settings, double lr, std::int64_t step, double gradient_norm);
 
     /// What this rank updates and keeps moments of.
     std::span<const StatePiece> pieces() const noexcept;
-    std::size_t memory_bytes() const noexcept;  ///< moments and buffers held here
+    std::size_t memory_bytes() const noexcept;  ///< moments, wherever they lie, and buffers
 
   private:
     struct Work;
