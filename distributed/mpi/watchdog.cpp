@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <utility>
 
 #include "distributed/mpi/session.hpp"
 
@@ -189,7 +190,8 @@ Watchdog::Watchdog(const Communicator& run, const OperationLog& log, std::string
       place_{std::move(place)},
       limits_{limits},
       exceptions_{std::uncaught_exceptions()},
-      thread_{[this] { keep_watch(); }} {}
+      watch_{[this] { keep_watch(); }},
+      guard_{[this] { guard_watch(); }} {}
 
 Watchdog::~Watchdog() {
     {
@@ -197,7 +199,13 @@ Watchdog::~Watchdog() {
         phase_ = std::uncaught_exceptions() > exceptions_ ? Phase::stopped : Phase::leaving;
     }
     changed_.notify_all();
-    thread_.join();
+    watch_.join();
+    {
+        const std::lock_guard lock{mutex_};
+        phase_ = Phase::stopped;
+    }
+    changed_.notify_all();
+    guard_.join();
 }
 
 void Watchdog::keep_watch() try {
@@ -208,11 +216,31 @@ void Watchdog::keep_watch() try {
         const bool leaving = phase_ == Phase::leaving;
         lock.unlock();
         if (watch.look(leaving)) { return; }
+        ++looks_;
         lock.lock();
         // While leaving, ranks wait for one another: look more often, so that the end of a job is not delayed.
         const auto pause = leaving ? std::min(period, std::chrono::duration<double>{0.005}) : period;
         changed_.wait_for(lock, pause, [&] { return phase_ != (leaving ? Phase::leaving : Phase::watching); });
     }
 } catch (const std::exception& error) { end_job(std::string{"the watchdog failed: "} + error.what()); }
+
+// MPI itself may block for good in any call once a host or its launcher daemon is lost: Open MPI hands its warning
+// about the lost connection to that daemon and waits for it. So somebody must watch who never calls MPI.
+void Watchdog::guard_watch() {
+    const std::chrono::duration<double> period{limits_.period_seconds};
+    AwakeClock clock{3 * limits_.period_seconds};
+    std::int64_t seen = 0;
+    double seen_at = 0;
+    std::unique_lock lock{mutex_};
+    while (!changed_.wait_for(lock, period, [&] { return phase_ == Phase::stopped; })) {
+        const double now = clock.look();
+        const std::int64_t looks = looks_;
+        if (looks != std::exchange(seen, looks)) { seen_at = now; }
+        if (now - seen_at > limits_.silent_seconds) {
+            std::fprintf(stderr, "loglog: %s: MPI does not return from a call; is a host lost?\n", place_.c_str());
+            std::_Exit(1);
+        }
+    }
+}
 
 }  // namespace loglog

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -31,6 +33,7 @@ class Watchdog {
     class Watch;  // what the thread works on
 
     void keep_watch();
+    void guard_watch();
 
     Communicator comm_;
     const OperationLog& log_;
@@ -42,7 +45,9 @@ class Watchdog {
     std::mutex mutex_;
     std::condition_variable changed_;
     Phase phase_ = Phase::watching;
-    std::thread thread_;
+    std::atomic<std::int64_t> looks_{0};  // of the thread that watches
+    std::thread watch_;
+    std::thread guard_;
 };
 
 }  // namespace loglog
