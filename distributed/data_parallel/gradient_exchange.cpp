@@ -167,10 +167,11 @@ void GradientExchange::Work::close_buckets(std::int64_t passed) {
 }
 
 // With sharded state a rank needs the sum of its own share alone; but the copies of a row on several leaves, which are
-// yet to be added up, may be in different ranks' shares.
+// yet to be added up, may be in different ranks' shares. And where the library sums, its all-reduce is the faster one:
+// Open MPI 4.1's non-blocking reductions, half the bytes, made a step of 2 ranks 5 % longer.
 void GradientExchange::Work::start_sums(const GradientBucket& bucket) {
     auto& data = topology.data();
-    if (!shards_state()) {
+    if (!shards_state() || !as_tree()) {
         transfers.push_back(data.start_all_reduce_sum(bucket.gradient));
         return;
     }
