@@ -17,15 +17,19 @@ struct SweepOptions {
     bool json = false;
     int ranks = 0;          ///< that a plan's prediction is for; 0: the cores of this machine
     bool calibrate = true;  ///< measure this machine for the prediction
+    std::string cluster;    ///< TOML file of a cluster that a plan's prediction is for; empty: this machine
     double stop_after = 0;  ///< seconds; 0: never
 };
+
+/// FLOP/s of a core, where layouts are chosen before anything is measured: the choice hardly depends on it.
+inline constexpr double typical_flops = 5e10;
 
 /// Whether a run's data set has to be there.
 enum class DataNeed { required, if_present };
 
-/// The sweep's plan, without prediction. Throws InputError when the plan cannot identify an exponent, unless
-/// options.force, which turns the reasons into warnings.
-Plan plan_of(const SweepOptions& options, DataShelf& shelf, DataNeed need);
+/// The sweep's plan, without prediction. Layouts that follow from sweep.rank_memory are chosen for `machine`. Throws
+/// InputError when the plan cannot identify an exponent, unless options.force, which turns the reasons into warnings.
+Plan plan_of(const SweepOptions& options, DataShelf& shelf, DataNeed need, const Machine& machine);
 
 /// Predicts times from a short calibration on this machine, with `threads` a run.
 void predict_here(Plan& plan, int threads, int ranks);

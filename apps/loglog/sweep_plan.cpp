@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <optional>
 #include <vector>
 
 #include "apps/loglog/sweep_options.hpp"
@@ -13,6 +14,9 @@
 
 namespace loglog {
 namespace {
+
+// Of layouts that follow from sweep.rank_memory; what an allocation lacks is told when the sweep runs.
+constexpr int most_ranks_considered = 64;
 
 std::string joined(const std::vector<std::string>& lines) {
     std::string text;
@@ -27,7 +31,7 @@ const TokenDataset* data_of(const RunSpec& spec, DataShelf& shelf, DataNeed need
 
 }  // namespace
 
-Plan plan_of(const SweepOptions& options, DataShelf& shelf, DataNeed need) {
+Plan plan_of(const SweepOptions& options, DataShelf& shelf, DataNeed need, const Machine& machine) {
     const SweepSpec sweep = load_sweep_spec(options.file, options.overrides);
     Plan plan = make_plan(
         sweep,
@@ -44,6 +48,7 @@ Plan plan_of(const SweepOptions& options, DataShelf& shelf, DataNeed need) {
         throw InputError{fmt::format("the sweep '{}' cannot identify a scaling law:{}\n(--force goes on all the same)",
                                      plan.sweep, joined(reasons))};
     }
+    choose_layouts(plan, sweep, machine, std::max(machine.ranks(), most_ranks_considered));
     plan.warnings = reasons;
     for (std::string& remark : remarks_on(plan)) { plan.notes.push_back(std::move(remark)); }
     return plan;
@@ -59,11 +64,17 @@ void predict_here(Plan& plan, int threads, int ranks) {
 
 void print_plan(const SweepOptions& options) {
     DataShelf shelf{OpenCheck::sizes_only};
-    Plan plan = plan_of(options, shelf, DataNeed::if_present);
     const int cores = usable_cores();
     const int ranks = options.ranks > 0 ? options.ranks : cores;
+    std::optional<Machine> cluster;
+    if (!options.cluster.empty()) { cluster = load_machine(options.cluster); }
+    Plan plan = plan_of(options, shelf, DataNeed::if_present, cluster ? *cluster : typical_host(ranks, typical_flops));
     plan.ranks = ranks;
-    if (options.calibrate) { predict_here(plan, std::max(1, cores / ranks), ranks); }
+    if (cluster) {
+        predict(plan, *cluster);
+    } else if (options.calibrate) {
+        predict_here(plan, std::max(1, cores / ranks), ranks);
+    }
 
     for (const std::string& warning : plan.warnings) { fmt::print(stderr, "warning: {}\n", warning); }
     if (options.json) {

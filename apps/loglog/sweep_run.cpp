@@ -145,7 +145,7 @@ int lead(const SweepOptions& options, const Launch& launch, CoordinatorChannel& 
     SweepState before;
     std::optional<SweepLedger> ledger;
     const auto prepare = [&] {
-        plan = plan_of(options, shelf, DataNeed::required);
+        plan = plan_of(options, shelf, DataNeed::required, typical_host(launch.ranks, typical_flops));
         for (const PlannedRun& run : plan.runs) { require_trainable(run.spec); }
         predict(plan, typical_throughput(measured_fma_peak(threads)), launch.ranks);
         Registry registry = Registry::open(registry_path, Access::write);

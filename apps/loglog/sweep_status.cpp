@@ -113,7 +113,7 @@ void print_status(const SweepOptions& options) {
     DataShelf shelf{OpenCheck::sizes_only};
     SweepOptions lenient = options;
     lenient.force = true;  // the state of a sweep is told whatever may be said against its plan
-    const Plan plan = plan_of(lenient, shelf, DataNeed::required);
+    const Plan plan = plan_of(lenient, shelf, DataNeed::required, typical_host(1, typical_flops));
     const Status status = status_of(plan, registry_folder(options.registry));
     for (const std::string& problem : status.unreadable) { fmt::print(stderr, "warning: {}\n", problem); }
     options.json ? print_json(plan, status) : print_text(plan, status);

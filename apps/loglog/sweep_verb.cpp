@@ -49,6 +49,8 @@ void add_sweep_verb(CLI::App& app, Program& program) {
     add_force(plan, options);
     plan->add_flag("--json", options->json, "Print the plan as JSON");
     plan->add_option("--ranks", options->ranks, "Ranks that the predicted time is for (0: this machine's cores)");
+    plan->add_option("--cluster", options->cluster,
+                     "TOML file of a cluster, real or not, to predict times, bubbles and messages for");
     plan->add_flag("!--no-calibration", options->calibrate, "Do not measure this machine: no times are predicted");
 
     add_run_options(add_command(*sweep, options, "run", "Train what is not trained yet; again after a stop: go on",

@@ -51,10 +51,64 @@ Plan make_plan(const SweepSpec& sweep, const DataVocab& data_vocab, const Identi
     return plan;
 }
 
+Machine typical_host(int ranks, double flops) {
+    Machine host;
+    host.name = "this machine";
+    host.ranks_per_node = ranks;
+    host.flops = flops;
+    host.share_of_peak = 1;
+    host.bytes_per_second = 2e10;
+    host.intra = host.inter = {.latency = 2e-6, .bandwidth = 4e9};  // through shared memory
+    return host;
+}
+
+namespace {
+
+// Evaluations cost what they do beside training.
+double run_seconds(const PlannedRun& run, double step_seconds) {
+    const double training = step_seconds * static_cast<double>(total_steps(run.spec));
+    const double share = predict_seconds(run.spec, run.cost, 1) / run.cost.flops(run.spec);
+    return training * share;
+}
+
+}  // namespace
+
 void predict(Plan& plan, const Throughput& throughput, int ranks) {
     plan.ranks = ranks;
     for (PlannedRun& run : plan.runs) {
-        run.predicted_seconds = predict_seconds(run.spec, run.cost, throughput(run.spec, run.cost));
+        const double flops = throughput(run.spec, run.cost);
+        if (run.spec.layout.ranks() == 1 || flops <= 0) {
+            run.predicted_seconds = predict_seconds(run.spec, run.cost, flops);
+            continue;
+        }
+        Machine host = typical_host(static_cast<int>(run.spec.layout.ranks()), flops);
+        host.bytes_per_second = 1e18;  // is in the throughput
+        run.prediction = predict_layout(run.spec, host);
+        run.predicted_seconds = run_seconds(run, run.prediction->step_seconds);
+    }
+}
+
+void predict(Plan& plan, const Machine& cluster) {
+    plan.ranks = cluster.ranks();
+    plan.cluster = cluster.name.empty() ? "cluster" : cluster.name;
+    for (PlannedRun& run : plan.runs) {
+        run.prediction = predict_layout(run.spec, cluster);
+        run.predicted_seconds = run_seconds(run, run.prediction->step_seconds);
+    }
+}
+
+void choose_layouts(Plan& plan, const SweepSpec& sweep, const Machine& machine, int most_ranks) {
+    if (sweep.rank_memory <= 0 || states_layout(sweep)) { return; }
+    std::map<std::string, LayoutSpec> chosen;  // runs that differ in tokens, seed or learning rate have the same
+    for (PlannedRun& run : plan.runs) {
+        RunSpec model;
+        model.model = run.spec.model;
+        model.train.batch_tokens = run.spec.train.batch_tokens;
+        model.train.micro_batch = run.spec.train.micro_batch;
+        model.layout = run.spec.layout;
+        const auto [entry, is_new] = chosen.try_emplace(to_json(model));
+        if (is_new) { entry->second = smallest_layout(run.spec, machine, sweep.rank_memory, most_ranks); }
+        run.spec.layout = entry->second;
     }
 }
 

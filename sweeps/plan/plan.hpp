@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "experiments/run/estimate.hpp"
+#include "experiments/run/performance_model.hpp"
 #include "experiments/spec/run_spec.hpp"
 #include "sweeps/space/expand.hpp"
 #include "sweeps/space/sweep_spec.hpp"
@@ -19,6 +21,7 @@ struct PlannedRun {
     RunCost cost;
     double target = 0;             ///< FLOPs of its budget (isoflop) or tokens per parameter (ladder); 0 in a grid
     double predicted_seconds = 0;  ///< of training and evaluation in its layout; 0: not predicted
+    std::optional<LayoutPrediction> prediction{};  ///< of a step in its layout, where one was made
 };
 
 /// A sweep's runs and what they cost in all.
@@ -29,6 +32,7 @@ struct Plan {
     std::vector<std::string> notes;     ///< about the space: what was merged or left out
     std::vector<std::string> warnings;  ///< reasons against this plan that were overruled
     int ranks = 1;                      ///< that the prediction of the whole is for
+    std::string cluster;                ///< that the prediction is for; empty: this machine
 };
 
 /// A run's id, or "" where the hash of its data set is not known.
@@ -50,8 +54,19 @@ double predict_seconds(const RunSpec& resolved, const RunCost& cost, double flop
 /// Seconds until `ranks` ranks are done with all runs, packed as the scheduler does.
 double packed_seconds(const Plan& plan, int ranks);
 
-/// Fills predicted_seconds of every run.
+/// Fills predicted_seconds of every run. A run of several ranks is predicted from `throughput` of its ranks, and links
+/// such as the ranks of one host have.
 void predict(Plan& plan, const Throughput& throughput, int ranks);
+
+/// The same for a cluster: each run's prediction in its layout.
+void predict(Plan& plan, const Machine& cluster);
+
+/// Gives every run of a sweep that states no layout, but sweep.rank_memory, the smallest layout that fits; `machine`
+/// decides which of these is the fastest. Throws InputError for a run that fits into none of up to `most_ranks` ranks.
+void choose_layouts(Plan& plan, const SweepSpec& sweep, const Machine& machine, int most_ranks);
+
+/// A machine such as this one is likely to be, for choices that need no measurement.
+Machine typical_host(int ranks, double flops);
 
 /// Positions in plan.runs in the order in which they should start: runs of more ranks first, and the longest predicted
 /// first among those of as many; by FLOPs where nothing is predicted.

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -26,7 +27,7 @@ Totals totals_of(const Plan& plan) {
         totals.tokens += run.spec.train.tokens;
         totals.flops += run.cost.flops(run.spec);
         totals.flops_6nd += run.cost.flops_6nd(run.spec);
-        totals.seconds += run.predicted_seconds;
+        totals.seconds += run.predicted_seconds * static_cast<double>(run.spec.layout.ranks());
         totals.largest_memory_bytes = std::max(totals.largest_memory_bytes, run.cost.memory_bytes);
     }
     return totals;
@@ -48,6 +49,16 @@ std::string duration(double seconds) {
     if (seconds < 100) { return fmt::format("{:.1f} s", seconds); }
     if (seconds < 5'400) { return fmt::format("{:.1f} min", seconds / 60); }
     return fmt::format("{:.1f} h", seconds / 3'600);
+}
+
+// dp x tp x pp
+std::string layout_text(const PlannedRun& run) {
+    const LayoutSpec& layout = run.spec.layout;
+    return fmt::format("{}x{}x{}", layout.dp, layout.tp, layout.pp);
+}
+
+Json of_prediction(const PlannedRun& run, double LayoutPrediction::*member) {
+    return run.prediction ? Json((*run.prediction).*member) : Json{};
 }
 
 Json to_object(const PlannedRun& run) {
@@ -79,33 +90,57 @@ Json to_object(const PlannedRun& run) {
             {"flops_6nd", run.cost.flops_6nd(run.spec)},
             {"target", run.target > 0 ? Json(run.target) : Json{}},
             {"memory_bytes", run.cost.memory_bytes},
-            {"predicted_seconds", run.predicted_seconds > 0 ? Json(run.predicted_seconds) : Json{}}};
+            {"layout", layout_text(run)},
+            {"ranks", run.spec.layout.ranks()},
+            {"predicted_seconds", run.predicted_seconds > 0 ? Json(run.predicted_seconds) : Json{}},
+            {"step_seconds", of_prediction(run, &LayoutPrediction::step_seconds)},
+            {"bubble", of_prediction(run, &LayoutPrediction::bubble)},
+            {"bytes_per_rank", of_prediction(run, &LayoutPrediction::bytes_per_rank)},
+            {"rank_memory_bytes", of_prediction(run, &LayoutPrediction::memory_bytes)}};
+}
+
+// One more column each, for plans in which layouts matter.
+bool shows_layouts(const Plan& plan) {
+    return std::any_of(plan.runs.begin(), plan.runs.end(),
+                       [](const PlannedRun& run) { return run.prediction.has_value() || run.spec.layout.ranks() > 1; });
+}
+
+std::string layout_columns(const PlannedRun& run) {
+    const auto& prediction = run.prediction;
+    return fmt::format(" {:>9} {:>7} {:>9} {:>11}", layout_text(run),
+                       prediction ? fmt::format("{:.1f}%", 100 * prediction->bubble) : "-",
+                       prediction ? with_prefix(prediction->bytes_per_rank) + "B" : "-",
+                       prediction ? mebibytes(static_cast<std::int64_t>(prediction->memory_bytes)) : "-");
 }
 
 }  // namespace
 
 std::string to_table(const Plan& plan) {
+    const bool layouts = shows_layouts(plan);
     std::string text =
-        fmt::format("{:<13} {:>6} {:>6} {:>9} {:>9} {:>9} {:>6} {:>5} {:>9} {:>9} {:>11} {:>9}\n", "id", "layers",
+        fmt::format("{:<13} {:>6} {:>6} {:>9} {:>9} {:>9} {:>6} {:>5} {:>9} {:>9} {:>11} {:>9}", "id", "layers",
                     "width", "N non-emb", "N total", "tokens D", "steps", "seed", "FLOPs", "6ND", "memory", "time");
+    if (layouts) { text += fmt::format(" {:>9} {:>7} {:>9} {:>11}", "dpxtpxpp", "bubble", "sent/step", "of a rank"); }
+    text += "\n";
     for (const PlannedRun& run : plan.runs) {
         const ParameterCounts& parameters = run.cost.parameters;
-        text += fmt::format("{:<13} {:>6} {:>6} {:>9} {:>9} {:>9} {:>6} {:>5} {:>9} {:>9} {:>11} {:>9}\n",
-                            run.id.empty() ? "-" : run.id, run.spec.model.layers, run.spec.model.width,
-                            with_prefix(static_cast<double>(parameters.non_embedding())),
-                            with_prefix(static_cast<double>(parameters.total)),
-                            with_prefix(static_cast<double>(run.spec.train.tokens)), total_steps(run.spec),
-                            run.spec.train.seed, with_prefix(run.cost.flops(run.spec)),
-                            with_prefix(run.cost.flops_6nd(run.spec)), mebibytes(run.cost.memory_bytes),
-                            duration(run.predicted_seconds));
+        text += fmt::format(
+            "{:<13} {:>6} {:>6} {:>9} {:>9} {:>9} {:>6} {:>5} {:>9} {:>9} {:>11} {:>9}", run.id.empty() ? "-" : run.id,
+            run.spec.model.layers, run.spec.model.width, with_prefix(static_cast<double>(parameters.non_embedding())),
+            with_prefix(static_cast<double>(parameters.total)), with_prefix(static_cast<double>(run.spec.train.tokens)),
+            total_steps(run.spec), run.spec.train.seed, with_prefix(run.cost.flops(run.spec)),
+            with_prefix(run.cost.flops_6nd(run.spec)), mebibytes(run.cost.memory_bytes),
+            duration(run.predicted_seconds));
+        text += (layouts ? layout_columns(run) : std::string{}) + "\n";
     }
     const Totals totals = totals_of(plan);
     text += fmt::format("{} runs, {} tokens, {} FLOPs (6ND: {}), at most {} a rank\n", plan.runs.size(),
                         with_prefix(static_cast<double>(totals.tokens)), with_prefix(totals.flops),
                         with_prefix(totals.flops_6nd), mebibytes(totals.largest_memory_bytes));
     if (totals.seconds > 0) {
-        text += fmt::format("predicted: {} of work, {} on {} rank{}\n", duration(totals.seconds),
-                            duration(packed_seconds(plan, plan.ranks)), plan.ranks, plan.ranks == 1 ? "" : "s");
+        text += fmt::format("predicted: {} of work, {} on {} rank{}{}\n", duration(totals.seconds),
+                            duration(packed_seconds(plan, plan.ranks)), plan.ranks, plan.ranks == 1 ? "" : "s",
+                            plan.cluster.empty() ? "" : " of " + plan.cluster);
     }
     return text;
 }
@@ -118,6 +153,7 @@ std::string to_json(const Plan& plan) {
         {"sweep", plan.sweep},
         {"kind", to_string(plan.kind)},
         {"ranks", plan.ranks},
+        {"cluster", plan.cluster.empty() ? Json{} : Json(plan.cluster)},
         {"runs", runs},
         {"totals",
          {{"runs", plan.runs.size()},

@@ -6,13 +6,15 @@
 #include <cmath>
 
 #include "engine/base/nearest_name.hpp"
+#include "experiments/run/machine.hpp"
 #include "experiments/spec/fields.hpp"
 
 namespace loglog::detail {
 namespace {
 
-const std::vector<std::string> sweep_keys{"sweep.name",    "sweep.kind",  "sweep.aspect",
-                                          "sweep.budgets", "sweep.seeds", "sweep.tokens_per_parameter"};
+const std::vector<std::string> sweep_keys{"sweep.name",       "sweep.kind",  "sweep.aspect",
+                                          "sweep.budgets",    "sweep.seeds", "sweep.tokens_per_parameter",
+                                          "sweep.rank_memory"};
 
 std::vector<std::string> known_keys() {
     std::vector<std::string> keys = sweep_keys;
@@ -109,6 +111,12 @@ void SweepReader::read_sweep_key(const Assignment& assignment, const std::string
         } else {
             problem(assignment, fmt::format("is {} but must be a number above 0 (width / layers)", to_text(value)));
         }
+    } else if (key == "sweep.rank_memory") {
+        const auto bytes = bytes_in(value);
+        if (!bytes) {
+            problem(assignment, fmt::format("is {} but must be a number of bytes, such as \"2 GiB\"", to_text(value)));
+        }
+        spec_.rank_memory = bytes.value_or(0);
     } else if (key == "sweep.budgets" || key == "sweep.tokens_per_parameter") {
         auto& numbers = key == "sweep.budgets" ? spec_.budgets : spec_.tokens_per_parameter;
         if (!read_positive_numbers(value, numbers)) {

@@ -1,5 +1,7 @@
 #include "sweeps/space/sweep_spec.hpp"
 
+#include <algorithm>
+
 #include "experiments/spec/toml_reader.hpp"
 #include "sweeps/space/sweep_reader.hpp"
 
@@ -15,6 +17,15 @@ std::string to_string(SweepKind kind) {
             return "ladder";
     }
     return {};
+}
+
+bool states_layout(const SweepSpec& sweep) {
+    const auto is_size = [](const std::string& key) {
+        return key == "layout.dp" || key == "layout.tp" || key == "layout.pp";
+    };
+    return std::any_of(sweep.base.begin(), sweep.base.end(), [&](const Assignment& a) { return is_size(a.key); }) ||
+           std::any_of(sweep.vary.begin(), sweep.vary.end(),
+                       [&](const Axis& axis) { return std::any_of(axis.keys.begin(), axis.keys.end(), is_size); });
 }
 
 SweepSpec parse_sweep_spec(std::string_view text, const std::string& source,

@@ -32,9 +32,13 @@ struct SweepSpec {
     std::vector<double> budgets;               ///< isoflop: model FLOPs of a run
     std::vector<double> tokens_per_parameter;  ///< ladder: trained tokens per non-embedding parameter
     std::vector<std::int64_t> seeds{1};
+    double rank_memory = 0;        ///< bytes; runs that state no layout get the smallest that fits. 0: one rank
     std::vector<Assignment> base;  ///< of every run
     std::vector<Axis> vary;        ///< the first varies slowest
 };
+
+/// Whether the runs' own layout.dp, tp or pp is given, fixed or varied.
+bool states_layout(const SweepSpec& sweep);
 
 /// Reads sweep.toml. Throws InputError listing every problem of the file at once, with line and nearest known key.
 /// `overrides` as in load_run_spec(); sweep.* and vary.* can be overridden too, but not a run's key that varies.

@@ -1,0 +1,1 @@
+loglog_add_test(performance_model_test SOURCES performance_model_test.cpp LINK loglog::performance_model)
