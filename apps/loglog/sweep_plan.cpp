@@ -56,7 +56,10 @@ Plan plan_of(const SweepOptions& options, DataShelf& shelf, DataNeed need, const
 
 void predict_here(Plan& plan, int threads, int ranks) {
     std::vector<CostedSpec> models;
-    for (const PlannedRun& run : plan.runs) { models.push_back({run.spec, run.cost}); }
+    for (const PlannedRun& run : plan.runs) {
+        models.push_back({run.spec, run.cost});
+        models.back().spec.layout = {};  // what one rank reaches; the performance model does the rest
+    }
     const Calibration calibration{models, threads};
     predict(
         plan, [&](const RunSpec&, const RunCost& cost) { return calibration.flops_per_second(cost); }, ranks);

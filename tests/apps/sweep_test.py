@@ -174,6 +174,56 @@ class Sweep(unittest.TestCase):
         self.assertLessEqual(statuses, {0, 75})  # 75: the other process was still at a run
         self.assertEqual([run["state"] for run in self.runs().values()], ["ok"] * 6)
 
+    def mixed_sweep(self):
+        self.file.write_text(SWEEP.replace('"model.width" = [16, 32, 48]',
+                                           '"model.width, layout.dp, layout.tp" = [[16, 1, 1], [32, 2, 1], [48, 2, 2]]'))
+
+    def test_runs_of_different_rank_counts_share_one_job(self):
+        self.mixed_sweep()
+
+        summary = json.loads(self.sweep("run", "--json", "--set", "model.head_dim=8", ranks=4).stdout)
+
+        self.assertEqual(summary["ok"], 6)
+        self.assertEqual({(run["dp"], run["tp"]) for run in self.runs().values()}, {(1, 1), (2, 1), (2, 2)})
+        lines = [json.loads(line) for line in (self.registry / "sweeps/tiny/timeline.jsonl").read_text().splitlines()]
+        self.assertEqual([len(line["ranks"]) for line in sorted(lines, key=lambda line: line["start"])],
+                         [4, 4, 2, 2, 1, 1])
+        self.assertEqual({line["id"] for line in lines}, set(self.runs()))
+        for line in lines:
+            self.assertLess(line["start"], line["end"])
+        self.assertGreater(summary["utilisation"], 0.3)
+
+    def test_a_run_that_needs_more_ranks_than_there_are_fails_and_is_trained_by_a_larger_job(self):
+        self.mixed_sweep()
+        words = ["--json", "--set", "model.head_dim=8"]
+
+        few = self.sweep("run", *words, ranks=2, status=3)
+
+        self.assertEqual(json.loads(few.stdout)["failed"], 2)
+        self.assertIn("needs 4 ranks, but this job has 2", few.stderr)
+        self.assertEqual(json.loads(self.sweep("run", *words, ranks=4).stdout)["ok"], 6)
+
+    def test_a_plan_for_a_cluster_has_a_layout_and_what_it_costs(self):
+        cluster = self.path / "cluster.toml"
+        cluster.write_text("""[cluster]
+name = "two nodes"
+nodes = 2
+ranks_per_node = 4
+flops = 1e11
+bytes_per_second = 2e10
+intra = { latency = 1e-6, bandwidth = 1e10 }
+inter = { latency = 5e-6, bandwidth = 1e9 }
+""")
+        self.mixed_sweep()
+
+        plan = json.loads(self.sweep("plan", "--json", "--cluster", str(cluster), "--set", "model.head_dim=8").stdout)
+
+        self.assertEqual(plan["ranks"], 8)
+        self.assertEqual({run["layout"] for run in plan["runs"]}, {"1x1x1", "2x1x1", "2x2x1"})
+        for run in plan["runs"]:
+            self.assertGreater(run["predicted_seconds"], 0)
+            self.assertEqual(run["bytes_per_rank"] > 0, run["ranks"] > 1)
+
     def test_bad_input_ends_every_rank(self):
         result = self.sweep("run", "--set", "model.widht=3", ranks=2, status=2)
 

@@ -6,7 +6,9 @@
 #include <cmath>
 #include <cstdio>
 
+#include "distributed/pipeline_parallel/schedule.hpp"
 #include "engine/base/error.hpp"
+#include "experiments/run/estimate.hpp"
 
 namespace loglog {
 namespace {
@@ -78,6 +80,146 @@ TEST(PerformanceModel, PredictsThePublishedMegatronTable) {
     }
     EXPECT_LT(worst, 0.20);
     EXPECT_LT(sum / table_1.size(), 0.09);
+}
+
+// A rank of 1 GFLOP/s whose memory and messages cost nothing unless a test says so.
+Machine plain_machine(int nodes, int ranks_per_node) {
+    Machine machine;
+    machine.nodes = nodes;
+    machine.ranks_per_node = ranks_per_node;
+    machine.flops = 1e9;
+    machine.share_of_peak = 1;
+    machine.bytes_per_second = 1e30;
+    machine.intra = machine.inter = {.latency = 0, .bandwidth = 1e30};
+    return machine;
+}
+
+RunSpec small_spec(LayoutSpec layout = {}) {
+    RunSpec spec;
+    spec.data.synthetic.documents = 1;
+    spec.model.layers = 8;
+    spec.model.width = 64;
+    spec.model.head_dim = 16;
+    spec.model.context = 32;
+    spec.model.vocab = 64;
+    spec.train.batch_tokens = 16 * 32;
+    spec.train.micro_batch = 2;
+    spec.layout = layout;
+    return resolve(spec, 64);
+}
+
+TEST(PerformanceModel, OneRankTakesItsFlopsOverItsRate) {
+    const RunSpec spec = small_spec();
+
+    const LayoutPrediction prediction = predict_layout(spec, plain_machine(1, 1));
+
+    const double flops = estimate(spec).flops_per_token * static_cast<double>(spec.train.batch_tokens);
+    EXPECT_NEAR(prediction.step_seconds, flops / 1e9, 1e-9 * flops / 1e9);
+    EXPECT_EQ(prediction.bubble, 0);
+    EXPECT_EQ(prediction.bytes_per_rank, 0);
+    const auto counted = static_cast<double>(estimate(spec).memory_bytes);
+    EXPECT_NEAR(prediction.memory_bytes, counted, 0.05 * counted) << "layers are told from models of one and two";
+}
+
+TEST(PerformanceModel, RanksShareTheWorkWhereMessagesCostNothing) {
+    const double alone = predict_layout(small_spec(), plain_machine(1, 1)).step_seconds;
+
+    EXPECT_NEAR(predict_layout(small_spec({.dp = 4}), plain_machine(1, 4)).step_seconds, alone / 4, 1e-6 * alone);
+    EXPECT_NEAR(predict_layout(small_spec({.tp = 2}), plain_machine(1, 2)).step_seconds, alone / 2, 0.01 * alone);
+}
+
+TEST(PerformanceModel, APipelinesBubbleIsTheFormulasWhereStagesAreAlike) {
+    RunSpec spec = small_spec({.pp = 2});
+    spec.model.vocab = 2;  // next to no head
+
+    const LayoutPrediction prediction = predict_layout(spec, plain_machine(1, 2));
+
+    EXPECT_NEAR(prediction.bubble, formula_bubble(PipelineSchedule::one_f_one_b, 2, 8), 0.01);
+}
+
+TEST(PerformanceModel, GradientSumsTakeWhatTheirRingTakes) {
+    Machine machine = plain_machine(4, 1);
+    machine.inter = {.latency = 0.5, .bandwidth = 1e6};
+
+    const LayoutPrediction prediction = predict_layout(small_spec({.dp = 4}), machine);
+
+    const auto bytes = 4.0 * static_cast<double>(estimate(small_spec()).parameters.total);
+    const double sent = 2.0 * 3 / 4 * bytes;
+    EXPECT_NEAR(prediction.data_seconds, 6 * 0.5 + sent / 1e6, 0.02 * sent / 1e6);
+    EXPECT_NEAR(prediction.bytes_per_rank, sent, 0.02 * sent);
+    machine.overlap = 0.5;
+    EXPECT_NEAR(predict_layout(small_spec({.dp = 4}), machine).data_seconds, prediction.data_seconds / 2, 1e-9);
+}
+
+TEST(PerformanceModel, AGroupUsesTheLinksOfAllItsMembersOnANode) {
+    Machine machine = plain_machine(2, 2);
+    machine.inter = {.latency = 0, .bandwidth = 1e6};
+
+    const double both = predict_layout(small_spec({.dp = 4}), machine).data_seconds;
+    machine.nodes = 4;
+    machine.ranks_per_node = 1;
+    const double one = predict_layout(small_spec({.dp = 4}), machine).data_seconds;
+
+    EXPECT_NEAR(one, 2 * both, 1e-9 * one);
+}
+
+TEST(PerformanceModel, ShardedMomentsSaveMemory) {
+    const double whole = predict_layout(small_spec({.dp = 4}), plain_machine(1, 4)).memory_bytes;
+    const double sharded = predict_layout(small_spec({.dp = 4, .zero = 1}), plain_machine(1, 4)).memory_bytes;
+
+    const auto moments = 8.0 * static_cast<double>(estimate(small_spec()).parameters.total);
+    EXPECT_NEAR(whole - sharded, 0.75 * moments, 0.05 * moments);
+}
+
+TEST(SmallestLayout, HasTheFewestRanksThatFit) {
+    const Machine machine = plain_machine(1, 8);
+    const double alone = predict_layout(small_spec(), machine).memory_bytes;
+
+    EXPECT_EQ(smallest_layout(small_spec(), machine, 1.01 * alone, 8).ranks(), 1);
+    const LayoutSpec two = smallest_layout(small_spec(), machine, 0.99 * alone, 8);
+    EXPECT_EQ(two.ranks(), 2);
+    RunSpec spec = small_spec(two);
+    EXPECT_LE(predict_layout(spec, machine).memory_bytes, 0.99 * alone);
+    try {
+        smallest_layout(small_spec(), machine, 1'000, 8);
+        FAIL() << "a kilobyte a rank is not enough";
+    } catch (const InputError& error) {
+        EXPECT_THAT(error.what(), ::testing::HasSubstr("a run of width 64 and 8 layers needs at least"));
+    }
+}
+
+TEST(PossibleLayouts, AreThoseTheModelAllows) {
+    RunSpec spec = small_spec();
+    spec.model.layers = 1;
+
+    for (const LayoutSpec& layout : possible_layouts(spec, 8)) {
+        EXPECT_EQ(layout.pp, 1) << "one layer has one stage";
+        EXPECT_LE(layout.tp, 4) << "four heads";
+    }
+    EXPECT_EQ(possible_layouts(spec, 1).size(), 1u);
+}
+
+TEST(Machine, TellsEveryProblemOfItsFile) {
+    try {
+        parse_machine("[cluster]\nnodes = 0\nflop = 1e12\nmemory = \"8 apples\"\n", "c.toml");
+        FAIL() << "must be refused";
+    } catch (const InputError& error) {
+        const std::string text = error.what();
+        EXPECT_THAT(text, ::testing::HasSubstr("c.toml:2:"));
+        EXPECT_THAT(text, ::testing::HasSubstr("cluster.nodes: is 0 but must be an integer, at least 1"));
+        EXPECT_THAT(text, ::testing::HasSubstr("did you mean 'cluster.flops'"));
+        EXPECT_THAT(text, ::testing::HasSubstr("cluster.memory: is \"8 apples\" but must be a number of bytes"));
+        EXPECT_THAT(text, ::testing::HasSubstr("cluster.inter.latency: is missing"));
+    }
+}
+
+TEST(Machine, ReadsNumbersOfBytes) {
+    EXPECT_EQ(bytes_in({std::string{"2 GiB"}}), 0x1p31);
+    EXPECT_EQ(bytes_in({std::string{"1.5MB"}}), 1.5e6);
+    EXPECT_EQ(bytes_in({std::int64_t{1024}}), 1024);
+    EXPECT_EQ(bytes_in({std::string{"two GiB"}}), std::nullopt);
+    EXPECT_EQ(bytes_in({std::string{"2 gib"}}), std::nullopt);
+    EXPECT_EQ(bytes_in({-1.0}), std::nullopt);
 }
 
 }  // namespace

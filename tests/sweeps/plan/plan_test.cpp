@@ -74,6 +74,71 @@ TEST(Plan, PacksLongestFirst) {
     EXPECT_DOUBLE_EQ(packed_seconds(plan, 9), 5);
 }
 
+TEST(Plan, StartsRunsOfMoreRanksFirst) {
+    Plan plan = plan_of({{1, 100}, {2, 100}, {3, 100}, {4, 100}});
+    for (std::size_t i = 0; i < plan.runs.size(); ++i) { plan.runs[i].predicted_seconds = static_cast<double>(i + 1); }
+    plan.runs[0].spec.layout.tp = 4;
+    plan.runs[2].spec.layout.dp = 2;
+    plan.runs[1].spec.layout.pp = 2;
+
+    EXPECT_THAT(starting_order(plan), ElementsAre(0, 2, 1, 3));
+    EXPECT_DOUBLE_EQ(packed_seconds(plan, 4), 1 + 2 + 4);  // 4 ranks; 2 beside 2; the last follows the shorter
+}
+
+SweepSpec small_sweep() {
+    SweepSpec sweep;
+    sweep.name = "small";
+    sweep.base = {{"data.path", {std::string{"x"}}, {}},
+                  {"model.width", {std::int64_t{64}}, {}},
+                  {"model.layers", {std::int64_t{4}}, {}},
+                  {"model.context", {std::int64_t{32}}, {}},
+                  {"train.batch_tokens", {std::int64_t{1024}}, {}}};
+    return sweep;
+}
+
+Plan plan_for(const SweepSpec& sweep) {
+    return make_plan(
+        sweep, [](const RunSpec&) { return 100; }, [](const RunSpec&) { return std::string{"id"}; });
+}
+
+TEST(Plan, GivesRunsTheSmallestLayoutThatFits) {
+    SweepSpec sweep = small_sweep();
+    const Machine host = typical_host(4, 1e9);
+    Plan plan = plan_for(sweep);
+    const auto alone = static_cast<double>(plan.runs[0].cost.memory_bytes);
+
+    choose_layouts(plan, sweep, host, 8);
+    EXPECT_EQ(plan.runs[0].spec.layout.ranks(), 1) << "no bound, no layout";
+    sweep.rank_memory = 0.75 * alone;
+    choose_layouts(plan, sweep, host, 8);
+    EXPECT_EQ(plan.runs[0].spec.layout.ranks(), 2);
+
+    sweep.base.push_back({"layout.dp", {std::int64_t{1}}, {}});
+    Plan stated = plan_for(sweep);
+    choose_layouts(stated, sweep, host, 8);
+    EXPECT_EQ(stated.runs[0].spec.layout.ranks(), 1) << "a layout that is stated stays";
+}
+
+TEST(Plan, PredictsForACluster) {
+    Plan plan = plan_for(small_sweep());
+    Machine cluster = typical_host(4, 1e9);
+    cluster.name = "four";
+    plan.runs[0].spec.layout.tp = 2;
+
+    predict(plan, cluster);
+
+    const auto json = nlohmann::json::parse(to_json(plan));
+    const auto& run = json["runs"][0];
+    EXPECT_EQ(json["cluster"], "four");
+    EXPECT_EQ(json["ranks"], 4);
+    EXPECT_EQ(run["layout"], "1x2x1");
+    EXPECT_GT(run["bytes_per_rank"], 0);
+    EXPECT_EQ(run["bubble"], 0);
+    EXPECT_GT(run["predicted_seconds"], run["step_seconds"]);
+    EXPECT_THAT(to_table(plan), HasSubstr("1x2x1"));
+    EXPECT_THAT(to_table(plan), HasSubstr("4 ranks of four"));
+}
+
 TEST(Plan, OrdersByFlopsWhereNothingIsPredicted) {
     EXPECT_THAT(starting_order(plan_of({{1, 500}, {9, 100}, {2, 100}})), ElementsAre(1, 0, 2));
 }

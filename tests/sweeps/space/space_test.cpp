@@ -55,6 +55,28 @@ auto tokens(const std::vector<RunSpec>& runs) {
     return each(runs, [](const RunSpec& run) { return run.train.tokens; });
 }
 
+TEST(Space, ReadsTheMemoryOfARank) {
+    const auto read = [](const std::string& value) {
+        return parse_sweep_spec(head, "sweep.toml", {"sweep.rank_memory=" + value}).rank_memory;
+    };
+
+    EXPECT_EQ(read("\"2 GiB\""), 0x1p31);
+    EXPECT_EQ(read("1_000_000"), 1e6);
+    EXPECT_THAT(parse_message(head, {"sweep.rank_memory=\"plenty\""}),
+                HasSubstr("sweep.rank_memory: is \"plenty\" but must be a number of bytes, such as \"2 GiB\""));
+}
+
+TEST(Space, KnowsWhetherLayoutsAreStated) {
+    const auto states = [](const std::vector<std::string>& overrides) {
+        return states_layout(parse_sweep_spec(head, "sweep.toml", overrides));
+    };
+
+    EXPECT_FALSE(states({}));
+    EXPECT_FALSE(states({"layout.reduction=tree"}));
+    EXPECT_TRUE(states({"layout.tp=2"}));
+    EXPECT_TRUE(states({"vary.layout.pp=[1, 2]"}));
+}
+
 TEST(Space, GridIsEveryCombinationSeedsFastest) {
     const auto runs = expand_text(head + R"(seeds = [3, 4]
 [vary]
