@@ -62,8 +62,11 @@ Work combined(const Work& a, double times, const Work& b) {
 // A model's pieces: layers are alike, so that models of one and two layers tell what each costs.
 struct Pieces {
     Work layer;
-    Work ends;  // embedding and head together
-    Work head;  // the part of `ends` that the last stage has
+    // What stages do and hold besides their layers.
+    Work alone;   // of a single stage: embedding and head
+    Work first;   // embedding
+    Work middle;  // nothing but what passes need
+    Work last;    // head
 };
 
 Pieces count_pieces(const RunSpec& spec, const ParallelPlan& plan) {
@@ -72,16 +75,20 @@ Pieces count_pieces(const RunSpec& spec, const ParallelPlan& plan) {
     part.tensor.leaves = plan.leaves;
     part.tensor.leaf_count = plan.leaves / plan.layout.tp;
     part.tensor.sequence_parallel = plan.sequence_parallel;
-    const auto count = [&](std::int64_t layers, bool embedding) {
+    const auto count = [&](std::int64_t layers, bool embedding, bool head) {
         config.layers = layers;
         part.embedding = embedding;
+        part.head = head;
         return work_of(count_cost(config, part, plan.micro_batch));
     };
     Pieces pieces;
-    const Work one = count(1, true);
-    pieces.layer = combined(count(2, true), -1, one);
-    pieces.ends = combined(one, -1, pieces.layer);
-    pieces.head = combined(count(1, false), -1, pieces.layer);
+    const Work one = count(1, true, true);
+    pieces.layer = combined(count(2, true, true), -1, one);
+    pieces.alone = combined(one, -1, pieces.layer);
+    if (plan.layout.pp == 1) { return pieces; }
+    pieces.first = combined(count(1, true, false), -1, pieces.layer);
+    pieces.middle = combined(count(1, false, false), -1, pieces.layer);
+    pieces.last = combined(count(1, false, true), -1, pieces.layer);
     return pieces;
 }
 
@@ -122,7 +129,7 @@ class Prediction {
         for (int stage = 0; stage < pp; ++stage) { add_stage(stage, times, result); }
         const PipelineTimeline timeline = simulate(plan_.schedule, plan_.micro_batches, times);
         result.bubble = pp > 1 ? timeline.bubble : 0;
-        result.step_seconds = timeline.makespan + result.data_seconds + result.optimizer_seconds;
+        result.step_seconds = timeline.makespan + result.data_seconds + result.tied_seconds + result.optimizer_seconds;
         return result;
     }
 
@@ -175,10 +182,7 @@ class Prediction {
         const double layers = layers_of(stage);
         const bool first = stage == 0;
         const bool last = stage == pp - 1;
-        const Work ends = pp == 1 ? pieces_.ends
-                          : last  ? pieces_.head
-                          : first ? combined(pieces_.ends, -1, pieces_.head)
-                                  : Work{};
+        const Work& ends = pp == 1 ? pieces_.alone : first ? pieces_.first : last ? pieces_.last : pieces_.middle;
         const Passes compute_ends = compute(ends, false);
         const Passes compute_layer = compute(pieces_.layer, true);
         const Passes send_ends = messages(ends, false);
@@ -212,9 +216,21 @@ class Prediction {
                             (layers * pieces_.layer.tensor_bytes * (machine_.recompute ? 1.5 : 1) + ends.tensor_bytes) *
                             bytes_scale_;
         const double passed = pp > 1 ? m * chunks * transfer_bytes() * ((first || last) && chunks < 2 ? 1 : 2) : 0;
-        result.bytes_per_rank = std::max(result.bytes_per_rank, sent + passed + ring);
+        // First and last stage add up the gradients of the table that both hold.
+        const double tied = pp > 1 && (first || last) && spec_.model.tied_head ? table_bytes() : 0;
+        const Link ends_link = near_stages() ? machine_.intra : machine_.inter;
+        result.tied_seconds = std::max(result.tied_seconds, tied > 0 ? seconds(ends_link, tied, 2) : 0);
+        result.bytes_per_rank = std::max(result.bytes_per_rank, sent + passed + ring + tied);
     }
 
+    bool near_stages() const {
+        const auto& [dp, tp, pp] = plan_.layout;
+        return within_node({pp, tp * dp}, machine_);
+    }
+    double table_bytes() const {
+        return static_cast<double>(spec_.model.vocab) * static_cast<double>(spec_.model.width) / plan_.layout.tp *
+               machine_.bytes_per_value;
+    }
     double stream_bytes() const {
         return static_cast<double>(plan_.micro_batch) * static_cast<double>(spec_.model.context) *
                static_cast<double>(spec_.model.width) * machine_.bytes_per_value;
@@ -223,10 +239,8 @@ class Prediction {
         return stream_bytes() / (machine_.split_transfers || plan_.sequence_parallel ? plan_.layout.tp : 1);
     }
     double transfer_seconds() const {
-        const auto& [dp, tp, pp] = plan_.layout;
-        if (pp == 1) { return 0; }
-        const bool near = within_node({pp, tp * dp}, machine_);
-        return seconds(near ? machine_.intra : machine_.inter, transfer_bytes(), 1);
+        if (plan_.layout.pp == 1) { return 0; }
+        return seconds(near_stages() ? machine_.intra : machine_.inter, transfer_bytes(), 1);
     }
 
     double memory_of(int stage, double layers, const Work& all, const Work& ends) const {
@@ -235,9 +249,9 @@ class Prediction {
         const double held = most_in_flight(plan_.schedule, pp, stage, plan_.micro_batches);
         const double chunk_layers = layers / chunks_per_stage(plan_.schedule);
         const double layer = pieces_.layer.activation_bytes * bytes_scale_;
-        const double kept = machine_.recompute ? stream_bytes() : layer;
-        const double repeated = machine_.recompute ? layer : 0;
-        return state + held * chunk_layers * kept + repeated + std::max(0.0, ends.activation_bytes) * bytes_scale_;
+        const double base = std::max(0.0, ends.activation_bytes) * bytes_scale_;
+        if (machine_.recompute) { return state + held * chunk_layers * stream_bytes() + layer + base; }
+        return state + held * (chunk_layers * layer + base);
     }
 
     const RunSpec& spec_;

@@ -17,6 +17,7 @@ struct LayoutPrediction {
     double compute_seconds = 0;    ///< of the slowest stage, without messages
     double tensor_seconds = 0;     ///< in tensor-parallel sums, of the slowest stage
     double data_seconds = 0;       ///< summing gradients over data-parallel ranks, as far as nothing hides it
+    double tied_seconds = 0;       ///< adding up the tied table's gradients of first and last stage
     double optimizer_seconds = 0;  ///< updating weights
 };
 
