@@ -47,7 +47,7 @@ struct GradientExchange::Work final : GradientListener {
 
     void begin_step();
     void on_block_backward(std::int64_t layer) override;
-    void after_micro_batch(int chunk, int micro_batch);
+    void after_micro_batch(int chunk, int micro_batch, PipelineOp step);
     void close_buckets(std::int64_t passed);
     void close_slot(std::size_t index, int micro_batch);
     StepTotals finish(std::span<const double> losses, StepRequests requests);
@@ -82,6 +82,7 @@ struct GradientExchange::Work final : GradientListener {
     std::vector<SquaresTile<float>> squares_of_uses;  // of each use's gradient by itself
     std::vector<double> sums_of_uses;
     std::vector<double> message;             // [squares | loss of each global micro-batch | scalars]
+    std::vector<int> closed;                 // [slots]: micro-batches of this step whose gradients were taken
     std::vector<bool> is_copied;             // [slots]: see has_copies
     std::vector<bool> in_small_norm;         // [slots]: this rank counts it
     std::vector<ParameterId> of_small_norm;  // with one use, the same on every rank
@@ -121,11 +122,13 @@ GradientExchange::Work::Work(Context& context_, Decoder& model, const Topology& 
     sums_of_uses.resize(squares_of_uses.size());
     const auto micro_batches = static_cast<std::size_t>(topology.layout().dp * options.micro_batches);
     message.resize(tiles.entries() + micro_batches + scalars);
+    closed.resize(slots.size());
 }
 
 void GradientExchange::Work::begin_step() {
     parameters.begin_step();
     for (std::size_t index = 0; as_tree() && index < slots.size(); ++index) { tree.begin(index, slots[index]); }
+    std::ranges::fill(closed, 0);
     next_bucket = 0;
     small_square = 0;
 }
@@ -141,11 +144,15 @@ void GradientExchange::Work::on_block_backward(std::int64_t layer) {
     topology.data().progress();
 }
 
-void GradientExchange::Work::after_micro_batch(int chunk, int micro_batch) {
+// Where weight gradients are delayed, what a backward pass wrote at once is closed at once: the next micro-batch's
+// would be added to it before the weights are due.
+void GradientExchange::Work::after_micro_batch(int chunk, int micro_batch, PipelineOp step) {
     // The last micro-batch's gradients are taken bucket by bucket.
     if (!as_tree() || micro_batch + 1 == options.micro_batches) { return; }
     for (std::size_t index = 0; index < slots.size(); ++index) {
-        if (slots[index].chunk == chunk) { close_slot(index, micro_batch); }
+        if (slots[index].chunk != chunk || closed[index] > micro_batch) { continue; }
+        if (step == PipelineOp::backward_input && !slots[index].states.front()->written) { continue; }
+        close_slot(index, micro_batch);
     }
 }
 
@@ -154,6 +161,7 @@ void GradientExchange::Work::close_slot(std::size_t index, int micro_batch) {
     complete(context, slot);
     if (compares_batches() && in_small_norm[index]) { small_square += square_of(slot); }
     if (as_tree()) { tree.fold(context, index, slot, micro_batch); }
+    closed[index] = micro_batch + 1;
 }
 
 void GradientExchange::Work::close_buckets(std::int64_t passed) {
@@ -260,7 +268,9 @@ GradientListener* GradientExchange::listener() noexcept {
     return work_->topology.layout().dp > 1 ? work_.get() : nullptr;
 }
 
-void GradientExchange::after_micro_batch(int chunk, int micro_batch) { work_->after_micro_batch(chunk, micro_batch); }
+void GradientExchange::after_micro_batch(int chunk, int micro_batch, PipelineOp step) {
+    work_->after_micro_batch(chunk, micro_batch, step);
+}
 
 StepTotals GradientExchange::finish(std::span<const double> losses, StepRequests requests) {
     return work_->finish(losses, requests);

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "distributed/pipeline_parallel/schedule.hpp"
 #include "distributed/topology/topology.hpp"
 #include "engine/models/decoder.hpp"
 #include "engine/nn/state_piece.hpp"
@@ -55,7 +56,8 @@ class GradientExchange {
     /// For StepInfo::listener of this rank's last micro-batch; null where nothing can be sent early.
     GradientListener* listener() noexcept;
     /// When a chunk's gradients of a micro-batch are complete, and before any of the next one.
-    void after_micro_batch(int chunk, int micro_batch);
+    /// For PipelineStage::AfterMicroBatch.
+    void after_micro_batch(int chunk, int micro_batch, PipelineOp step = PipelineOp::backward);
     /// Collective over the run. `losses`: of this rank's micro-batches (zeros but on the last stage). Afterwards the
     /// gradients of pieces() are the global batch's; those of other ranks' shares are undefined.
     StepTotals finish(std::span<const double> losses, StepRequests requests);

@@ -268,10 +268,9 @@ std::vector<MicroBatchLoss> PipelineStage::Work::train(std::span<const TokenBatc
             const bool whole = step.op == PipelineOp::backward;
             whole ? slot.tape.backward() : slot.tape.backward_inputs();
             send_input_gradient(slot, step);
-            if (!whole) { continue; }
         }
-        slot.used = false;
-        if (after) { after(step.chunk, step.micro_batch); }
+        slot.used = step.op == PipelineOp::backward_input;
+        if (after) { after(step.chunk, step.micro_batch, step.op); }
     }
     mail.finish();
     return losses;

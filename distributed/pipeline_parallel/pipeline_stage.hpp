@@ -29,9 +29,11 @@ struct StageTimes {
 /// gradients with its neighbours. One stage alone is a pipeline too, without messages.
 class PipelineStage {
   public:
-    /// Called when a chunk's parameter gradients of a micro-batch are complete, in the order of micro-batches per
-    /// chunk. See keeps_micro_batches_apart() for what is there of the next one by then.
-    using AfterMicroBatch = std::function<void(int chunk, int micro_batch)>;
+    /// Called after each backward step of a chunk, in the order of micro-batches per kind of step. After a whole
+    /// backward pass, or after the delayed weight gradients, the chunk's gradients of the micro-batch are complete;
+    /// after backward_input those that were not delayed are (of norms and of the head), and nothing of the next
+    /// micro-batch has been added to them yet.
+    using AfterMicroBatch = std::function<void(int chunk, int micro_batch, PipelineOp step)>;
 
     /// `model` holds the chunks that its ModelPart names, as many as the schedule has (one stage may have a single
     /// chunk, the whole model, under any schedule), and lives as long as the stage does. `pipeline`: the stages. Throws

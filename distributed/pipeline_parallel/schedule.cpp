@@ -153,8 +153,6 @@ class Ends {
 
 int chunks_per_stage(PipelineSchedule schedule) noexcept { return schedule == PipelineSchedule::interleaved ? 2 : 1; }
 
-bool keeps_micro_batches_apart(PipelineSchedule schedule) noexcept { return schedule != PipelineSchedule::zb_h1; }
-
 std::vector<PipelineStep> steps_of(PipelineSchedule schedule, int stages, int stage, int micro_batches) {
     check(schedule, stages, micro_batches);
     LOGLOG_ASSERT(0 <= stage && stage < stages);

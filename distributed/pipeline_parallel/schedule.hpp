@@ -30,10 +30,6 @@ struct PipelineStep {
 /// Chunks of layers that every stage has under a schedule: 2 for interleaved, else 1.
 int chunks_per_stage(PipelineSchedule schedule) noexcept;
 
-/// Whether a stage adds nothing to its gradients for a micro-batch before those of the one before are complete, as sums
-/// in a tree over micro-batches need. Under zb_h1 the norms and the head run ahead of delayed weight gradients.
-bool keeps_micro_batches_apart(PipelineSchedule schedule) noexcept;
-
 /// What `stage` of `stages` does in a training step, in order. Backward passes of a chunk (and weight gradients) come
 /// in the order of micro-batches, 0, 1, ..., in every schedule (also in gpipe). Throws InputError for what cannot be
 /// scheduled (fewer micro-batches than stages; for interleaved, no multiple of the stages).

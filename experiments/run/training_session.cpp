@@ -93,8 +93,9 @@ StepResult TrainingSession::step(StepRequests requests) {
     infos.back().listener = exchange_.listener();
 
     exchange_.begin_step();
-    const auto losses = stage_.train(
-        batches, infos, [this](int chunk, int micro_batch) { exchange_.after_micro_batch(chunk, micro_batch); });
+    const auto losses = stage_.train(batches, infos, [this](int chunk, int micro_batch, PipelineOp step) {
+        exchange_.after_micro_batch(chunk, micro_batch, step);
+    });
     std::vector<double> sums;
     for (const auto& loss : losses) { sums.push_back(loss.sum); }
     const auto totals = exchange_.finish(sums, requests);
@@ -125,14 +126,22 @@ Evaluation TrainingSession::evaluate(const WindowSource& validation, std::uint64
     // them up in the windows' order gives the same bits in every layout.
     std::vector<double> sums(count * buckets);
     load(validation, static_cast<std::uint64_t>(first), own);
-    stage_.evaluate(micro_batches(own), [&](std::size_t micro_batch, std::span<const float> losses) {
+    std::size_t done = 0;
+    const auto use = [&](std::size_t micro_batch, std::span<const float> losses) {
         if (place.tp != 0) { return; }
-        const auto base = static_cast<std::size_t>(first) + micro_batch * static_cast<std::size_t>(plan_.micro_batch);
+        const auto base =
+            static_cast<std::size_t>(first) + (done + micro_batch) * static_cast<std::size_t>(plan_.micro_batch);
         for (std::size_t token = 0; token < losses.size(); ++token) {
             const auto bucket = token % context * buckets / context;
             sums[(base + token / context) * buckets + bucket] += losses[token];
         }
-    });
+    };
+    // A pipeline's messages have one size, so what is left of whole micro-batches goes by itself.
+    const auto batches = micro_batches(own);
+    const auto whole = static_cast<std::size_t>(own / plan_.micro_batch);
+    if (whole > 0) { stage_.evaluate(std::span{batches}.first(whole), use); }
+    done = whole;
+    if (whole < batches.size()) { stage_.evaluate(std::span{batches}.subspan(whole), use); }
     topology_.everyone().all_reduce_sum(std::span{sums});
 
     Evaluation evaluation;

@@ -39,8 +39,9 @@ Curve train(Member& member, PipelineSchedule schedule, int steps) {
     for (int step = 1; step <= steps; ++step) {
         for (auto& info : infos) { info.step = static_cast<std::uint64_t>(step); }
         member.exchange.begin_step();
-        const auto losses = stage.train(
-            batches, infos, [&](int chunk, int micro_batch) { member.exchange.after_micro_batch(chunk, micro_batch); });
+        const auto losses = stage.train(batches, infos, [&](int chunk, int micro_batch, PipelineOp done) {
+            member.exchange.after_micro_batch(chunk, micro_batch, done);
+        });
         std::vector<double> sums;
         for (const auto& loss : losses) { sums.push_back(loss.sum); }
         const auto totals = member.exchange.finish(sums, {});
@@ -72,8 +73,8 @@ TEST(Training, WithTreeReductionsGivesTheBitsOfOneRankInEveryLayout) {
     auto lone = testing::lone_member({}, all, dropping_config());
     const auto expected = train(lone, PipelineSchedule::one_f_one_b, 3);
     for (const auto& layout : testing::layouts_of(world.size())) {
-        for (const auto schedule :
-             {PipelineSchedule::gpipe, PipelineSchedule::one_f_one_b, PipelineSchedule::interleaved}) {
+        for (const auto schedule : {PipelineSchedule::gpipe, PipelineSchedule::one_f_one_b,
+                                    PipelineSchedule::interleaved, PipelineSchedule::zb_h1}) {
             auto options = all;
             options.micro_batches = 8 / layout.dp;
             options.chunks = chunks_of(schedule, layout);

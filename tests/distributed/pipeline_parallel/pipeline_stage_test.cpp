@@ -117,7 +117,8 @@ TEST(PipelineStage, TellsWhenAMicroBatchsGradientsAreCompleteInOrder) {
             PipelineStage stage{context, model, pipeline, schedule};
             std::vector<int> next(static_cast<std::size_t>(chunks_per_stage(schedule)), 0);
 
-            stage.train(test_case.batches(), test_case.infos(0), [&](int chunk, int micro_batch) {
+            stage.train(test_case.batches(), test_case.infos(0), [&](int chunk, int micro_batch, PipelineOp step) {
+                if (step == PipelineOp::backward_input) { return; }
                 EXPECT_EQ(micro_batch, next[static_cast<std::size_t>(chunk)]++);
             });
 
@@ -167,7 +168,7 @@ int gradients_that_are_not_apart(PipelineSchedule schedule, Group& pipeline) {
     const LayerRange layers = model.part().chunks.front();
     const bool with_head = model.part().head && model.part().chunks.size() == 1;
     int wrong = 0;
-    stage.train(test_case.batches(), test_case.infos(0), [&](int chunk, int micro_batch) {
+    stage.train(test_case.batches(), test_case.infos(0), [&](int chunk, int micro_batch, PipelineOp) {
         if (chunk != 0) { return; }
         const auto expected = plain.gradients_after(micro_batch);
         const auto mine = collected_gradients(model);
@@ -183,14 +184,15 @@ int gradients_that_are_not_apart(PipelineSchedule schedule, Group& pipeline) {
     return wrong;
 }
 
-TEST(PipelineStage, KeepsMicroBatchesApartWhereTheScheduleSaysSo) {
-    for (const auto schedule : every_schedule) {
+TEST(PipelineStage, AddsNothingOfTheNextMicroBatchBeforeAWholeBackwardPassIsReported) {
+    for (const auto schedule :
+         {PipelineSchedule::gpipe, PipelineSchedule::one_f_one_b, PipelineSchedule::interleaved}) {
         std::vector<int> wrong(2);
         run_stages(2, [&](Group& pipeline) {
             wrong[static_cast<std::size_t>(pipeline.rank())] = gradients_that_are_not_apart(schedule, pipeline);
         });
 
-        EXPECT_EQ(wrong[0] + wrong[1] == 0, keeps_micro_batches_apart(schedule))
+        EXPECT_EQ(wrong[0] + wrong[1], 0)
             << "schedule " << static_cast<int>(schedule) << ": " << wrong[0] << " and " << wrong[1];
     }
 }
