@@ -32,6 +32,7 @@ struct TrainOptions {
     std::string spec;
     std::vector<std::string> overrides;
     std::string registry;
+    double stuck_after = 300;
     bool dry_run = false;
     bool again = false;
     bool json = false;
@@ -211,6 +212,7 @@ void train_here(const TrainOptions& options, const RunSpec& spec, const TokenDat
     RunContext context = make_context(spec, registry_path, launch, program);
     context.id = id;
     context.communicator = world;
+    context.stuck_seconds = options.stuck_after;
     RunRecord record;
     {
         const auto reporter = std::make_shared<RunReporter>(spec.train.batch_tokens);
@@ -256,6 +258,9 @@ void add_train_verb(CLI::App& app, Program& program) {
         ->allow_extra_args(false);
     verb->add_option("--registry", options->registry,
                      "Folder of the runs (default: $LOGLOG_REGISTRY, else ./loglog-runs)");
+    verb->add_option("--stuck-after", options->stuck_after,
+                     "Seconds that a rank may wait for another before the job ends and the stuck rank is named")
+        ->check(CLI::PositiveNumber);
     verb->add_flag("--dry-run", options->dry_run, "Print what it would cost; train nothing");
     verb->add_flag("--again", options->again, "Train even if an identical run is there");
     verb->add_flag("--json", options->json, "Print the result as JSON");

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <memory>
 #include <numbers>
 #include <optional>
 #include <utility>
 
+#include "distributed/mpi/watchdog.hpp"
 #include "engine/base/error.hpp"
 #include "engine/data/window_order.hpp"
 #include "experiments/run/checkpoint.hpp"
@@ -56,6 +58,16 @@ Topology topology_of(const RunSpec& spec, const RunContext& context, OperationLo
     return {*context.communicator, layout_of(spec), spec.layout.reduction, &log};
 }
 
+/// Watches a run of several ranks; nothing where there is one.
+std::unique_ptr<Watchdog> watchdog_of(const RunSpec& spec, const RunContext& context, const OperationLog& log) {
+    if (context.communicator == nullptr) { return nullptr; }
+    const Place place = place_of(layout_of(spec), context.communicator->rank());
+    WatchdogLimits limits;
+    limits.waiting_seconds = context.stuck_seconds;
+    return std::make_unique<Watchdog>(*context.communicator, log,
+                                      fmt::format("dp {}, tp {}, pp {}", place.dp, place.tp, place.pp), limits);
+}
+
 /// One run being trained: ties the session to its journal, checkpoints and stop signals. With several ranks, the first
 /// one leads: it alone writes the folder's files (all write their parts of checkpoints). What happens next follows on
 /// every rank from what a step told all of them.
@@ -68,6 +80,7 @@ class RunLoop {
           flops_per_token_{flops_per_token},
           folder_{run_folder(context.registry, context.id)},
           validation_{validation_windows(data, spec)},
+          watchdog_{watchdog_of(spec, context, operations_)},
           session_{spec, training_windows(data, spec), context.threads, topology_of(spec, context, operations_)},
           leads_{session_.topology().everyone().rank() == 0} {}
 
@@ -219,6 +232,7 @@ class RunLoop {
     std::filesystem::path folder_;
     ValidationWindows validation_;
     OperationLog operations_;
+    std::unique_ptr<Watchdog> watchdog_;
     TrainingSession session_;
     bool leads_;
     std::optional<LiveRun> live_;

@@ -33,6 +33,7 @@ struct RunContext {
     double peak_flops = 0;                              ///< measured FMA peak of this process on `threads` threads
     const std::atomic<bool>* stop = nullptr;            ///< set from outside: checkpoint and return soon
     std::function<void(const RunProgress&)> on_step{};  ///< called after every step
+    double stuck_seconds = 300;                         ///< a rank that waits longer for another ends the job
     double checkpoint_seconds = 30;                     ///< between checkpoints where the spec names no step count
 };
 
