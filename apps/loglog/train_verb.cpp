@@ -17,6 +17,7 @@
 #include "experiments/run/environment.hpp"
 #include "experiments/run/estimate.hpp"
 #include "experiments/run/parallel_plan.hpp"
+#include "experiments/run/performance_model.hpp"
 #include "experiments/run/run_folder.hpp"
 #include "experiments/run/trainer.hpp"
 #include "experiments/spec/load.hpp"
@@ -63,6 +64,7 @@ class RunReporter {
 
 void print_dry_run(const RunSpec& spec, bool as_json) {
     const auto cost = estimate(spec);
+    const auto layout = predict_layout(spec, Machine{});  // what a rank holds and sends is the same on any machine
     if (as_json) {
         const json result{{"parameters",
                            {{"total", cost.parameters.total},
@@ -76,6 +78,10 @@ void print_dry_run(const RunSpec& spec, bool as_json) {
                           {"flops_6nd", cost.flops_6nd(spec)},
                           {"memory_bytes", cost.memory_bytes},
                           {"micro_batch", cost.micro_batch},
+                          {"layout", to_string(layout_of(spec))},
+                          {"ranks", spec.layout.ranks()},
+                          {"rank_memory_bytes", layout.memory_bytes},
+                          {"bytes_per_rank", layout.bytes_per_rank},
                           {"spec", json::parse(to_json(spec))}};
         fmt::print("{}\n", result.dump(2));
         return;
@@ -88,6 +94,10 @@ void print_dry_run(const RunSpec& spec, bool as_json) {
     fmt::print("FLOPs in all     {:>15.6g} (6ND by convention: {:.6g})\n", cost.flops(spec), cost.flops_6nd(spec));
     fmt::print("memory           {:>11.1f} MiB (values, gradients, moments, activations of {} sequences)\n",
                static_cast<double>(cost.memory_bytes) / (1 << 20), cost.micro_batch);
+    if (spec.layout.ranks() > 1) {
+        fmt::print("layout           {:>15} (dp x tp x pp): {:.1f} MiB a rank, {:.1f} MiB sent by a rank in a step\n",
+                   to_string(layout_of(spec)), layout.memory_bytes / (1 << 20), layout.bytes_per_rank / (1 << 20));
+    }
     fmt::print("nothing was trained (--dry-run)\n");
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cctype>
 #include <cmath>
 #include <map>
 #include <type_traits>
@@ -96,12 +97,19 @@ Problem store(std::vector<std::int64_t>& field, const FieldValue& value, const R
     return std::nullopt;
 }
 
+// People write zb_h1 for zb-h1, or 1F1B.
+std::string spelling(std::string_view name) {
+    std::string text{name};
+    for (char& c : text) { c = c == '-' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
+    return text;
+}
+
 template <class Enum>
 requires std::is_enum_v<Enum> Problem store(Enum& field, const FieldValue& value, const Range&) {
     const auto* text = std::get_if<std::string>(&value.data);
     std::vector<std::string> names;
     for (const auto& [enumerator, name] : EnumNames<Enum>::values) {
-        if (text != nullptr && *text == name) {
+        if (text != nullptr && spelling(*text) == spelling(name)) {
             field = enumerator;
             return std::nullopt;
         }
