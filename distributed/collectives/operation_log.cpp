@@ -28,7 +28,9 @@ OperationLog::Scope::Scope(OperationLog* log, const char* what, const char* grou
 
 OperationLog::Scope::~Scope() {
     if (log_ == nullptr) { return; }
-    log_->changed_ns_ = now_ns();
+    const auto now = now_ns();
+    log_->waited_ns_ += now - log_->changed_ns_;
+    log_->changed_ns_ = now;
     log_->waiting_ = false;
 }
 

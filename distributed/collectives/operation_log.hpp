@@ -35,6 +35,8 @@ class OperationLog {
     OperationLog();
 
     Entry last() const;
+    /// In operations, in all: what communication costs beyond what computing hides.
+    double waited_seconds() const noexcept { return 1e-9 * static_cast<double>(waited_ns_.load()); }
     /// Operations so far.
     std::int64_t count() const noexcept { return count_; }
 
@@ -45,6 +47,7 @@ class OperationLog {
     std::atomic<std::int64_t> number_{0};
     std::atomic<std::int64_t> count_{0};
     std::atomic<std::int64_t> changed_ns_{0};  // steady clock
+    std::atomic<std::int64_t> waited_ns_{0};
     std::atomic<bool> waiting_{false};
 };
 

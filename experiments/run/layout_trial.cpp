@@ -103,19 +103,24 @@ std::string parameter_hash(TrainingSession& session) {
 LayoutTrial try_layout(const RunSpec& spec, const WindowSource& train, int steps, int threads,
                        const Communicator* group) {
     const Layout layout = layout_of(spec);
+    OperationLog operations;
     TrainingSession session{spec, train, threads,
-                            group == nullptr ? Topology{spec.layout.reduction} : Topology{*group, layout, spec.layout.reduction}};
+                            group == nullptr ? Topology{spec.layout.reduction}
+                                             : Topology{*group, layout, spec.layout.reduction, &operations}};
     Group& everyone = session.topology().everyone();
     LayoutTrial trial{.layout = layout, .losses = {}, .gradient_norms = {}, .parameter_hash = {}};
     std::vector<double> seconds;
+    std::vector<double> waits;
     std::vector<double> bubbles;
     double bytes = 0;
     for (int step = 0; step < steps; ++step) {
         const auto start = Clock::now();
         const double sent_before = session.topology().bytes_sent();
+        const double waited_before = operations.waited_seconds();
         const auto result = session.step();
         bytes = std::max(bytes, session.topology().bytes_sent() - sent_before);
-        std::array slowest{std::chrono::duration<double>(Clock::now() - start).count()};
+        std::array slowest{std::chrono::duration<double>(Clock::now() - start).count(),
+                           operations.waited_seconds() - waited_before};
         std::array stages{session.stage_times().waiting, session.stage_times().total};
         everyone.all_reduce_max(std::span{slowest});
         everyone.all_reduce_sum(std::span{stages});
@@ -123,6 +128,7 @@ LayoutTrial try_layout(const RunSpec& spec, const WindowSource& train, int steps
         trial.gradient_norms.push_back(result.gradient_norm);
         if (step == 0 && steps > 1) { continue; }  // allocates
         seconds.push_back(slowest[0]);
+        waits.push_back(slowest[1]);
         bubbles.push_back(layout.pp > 1 && stages[1] > 0 ? stages[0] / stages[1] : 0);
     }
     std::array most{bytes, static_cast<double>(session.memory_bytes())};
@@ -130,6 +136,7 @@ LayoutTrial try_layout(const RunSpec& spec, const WindowSource& train, int steps
     trial.bytes_per_rank = most[0];
     trial.memory_bytes = most[1];
     trial.step_seconds = median(std::move(seconds));
+    trial.waiting_seconds = median(std::move(waits));
     trial.bubble = median(std::move(bubbles));
     trial.formula_bubble =
         layout.pp > 1 ? formula_bubble(session.plan().schedule, layout.pp, session.plan().micro_batches) : 0;

@@ -19,6 +19,7 @@ struct LayoutTrial {
     std::vector<double> gradient_norms;  ///< by step, before clipping
     std::string parameter_hash;  ///< XXH64 of all parameters after the last step, as one process would hold them
     double step_seconds = 0;     ///< median over the steps, the first one left out; of the slowest rank
+    double waiting_seconds = 0;  ///< of a step, in communication, likewise; of the rank that waits most
     double bubble = 0;           ///< share of all stages' time spent waiting for other stages, likewise
     double formula_bubble = 0;   ///< what the schedule promises where all passes take equally long
     double bytes_per_rank = 0;   ///< sent in a step, by the rank that sends most

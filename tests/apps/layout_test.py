@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -95,8 +96,14 @@ class Layout(unittest.TestCase):
             time.sleep(0.05)
         process.wait()
         process.stderr.close()
-        self.assertLess(len(json.loads(self.train("moved", "1x1x4").stdout)["id"]), 20)
-        self.assertEqual(self.curve("moved"), self.curve("alone"))
+        expected = self.curve("alone")
+        for layout, words in (("1x1x4", []), ("4x1x1", ["--set", "layout.zero=1"]), ("1x1x1", [])):
+            with self.subTest(layout=layout):
+                shutil.copytree(self.path / "moved", self.path / layout)
+                self.train(layout, layout, *words)
+                self.assertEqual(self.curve(layout), expected)
+                journal = next((self.path / layout).glob("runs/*/journal.jsonl")).read_text()
+                self.assertIn('"event":"resumed","step":10,', journal)
 
     def until_step(self, step, process):
         deadline = time.monotonic() + 60

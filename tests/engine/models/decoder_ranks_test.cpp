@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
-#include "tests/engine/models/thread_group.hpp"
 #include "tests/support/shard_case.hpp"
+#include "tests/support/thread_group.hpp"
 
 namespace loglog::testing {
 namespace {
@@ -42,7 +42,7 @@ TEST_P(DecoderRanks, GiveTheUncutModelsLossAndGradients) {
     const auto& c = GetParam();
     auto whole = run_shard<double>(c.config, {});
 
-    ThreadGroup::run(c.ranks, [&](Group& group) {
+    on_ranks(c.ranks, [&](Group& group) {
         auto mine = run_shard<double>(c.config, shard_of(c, group));
         EXPECT_NEAR(mine.loss, whole.loss, 1e-12 * whole.loss) << group.rank();
         const double difference =
@@ -55,7 +55,7 @@ TEST_P(DecoderRanks, GiveTheBitsOfOneRankWithAllLeaves) {
     const auto& c = GetParam();
     auto one_rank = run_shard<float>(c.config, {.leaves = c.leaves, .leaf_count = c.leaves});
 
-    ThreadGroup::run(c.ranks, [&](Group& group) {
+    on_ranks(c.ranks, [&](Group& group) {
         auto mine = run_shard<float>(c.config, shard_of(c, group));
         EXPECT_EQ(mine.loss, one_rank.loss) << group.rank();
         EXPECT_EQ(different_bits<float>(mine.model.parameters(), one_rank.model.parameters()), "") << group.rank();
