@@ -9,6 +9,9 @@
 #include <vector>
 
 #include "apps/loglog/verbs.hpp"
+#include "distributed/collectives/all_reduce_rate.hpp"
+#include "distributed/collectives/mpi_group.hpp"
+#include "distributed/mpi/session.hpp"
 #include "engine/base/error.hpp"
 #include "engine/measure/ceilings.hpp"
 #include "experiments/run/estimate.hpp"
@@ -113,13 +116,40 @@ void bench_train(const TrainBenchOptions& options) {
                1e3 * step_seconds);
 }
 
+/// Bytes per second of buffers that all ranks of the job add up; nothing without other ranks.
+struct AllReduceRates {
+    int ranks = 1;
+    double mebibyte = 0;  ///< of 1 MiB buffers
+    double large = 0;     ///< of 64 MiB
+    bool leads = true;    ///< on the rank that prints
+};
+
+AllReduceRates measure_all_reduce() {
+    if (!started_by_launcher()) { return {}; }
+    const MpiSession session;
+    const auto group = make_group(Communicator::world(), Reduction::fast, "world");
+    const auto rate = [&](std::size_t bytes) { return static_cast<double>(bytes) / all_reduce_seconds(*group, bytes); };
+    if (group->size() == 1) { return {}; }
+    AllReduceRates rates{.ranks = group->size(), .leads = group->rank() == 0};
+    rates.mebibyte = rate(std::size_t{1} << 20);
+    rates.large = rate(std::size_t{64} << 20);
+    return rates;
+}
+
 void bench_ceilings(int threads, bool as_json) {
+    const auto all_reduce = measure_all_reduce();
     const auto ceilings = measure_ceilings(threads);
     const auto& triad = ceilings.triad;
+    if (!all_reduce.leads) { return; }
     if (as_json) {
-        const json result{{"threads", ceilings.threads},
-                          {"fma_flops", ceilings.fma_flops},
-                          {"triad_bytes_per_second", {{"l2", triad.l2}, {"l3", triad.l3}, {"dram", triad.dram}}}};
+        json result{{"threads", ceilings.threads},
+                    {"fma_flops", ceilings.fma_flops},
+                    {"triad_bytes_per_second", {{"l2", triad.l2}, {"l3", triad.l3}, {"dram", triad.dram}}},
+                    {"ranks", all_reduce.ranks},
+                    {"all_reduce_bytes_per_second", nullptr}};
+        if (all_reduce.ranks > 1) {
+            result["all_reduce_bytes_per_second"] = {{"1MiB", all_reduce.mebibyte}, {"64MiB", all_reduce.large}};
+        }
         fmt::print("{}\n", result.dump(2));
         return;
     }
@@ -128,6 +158,12 @@ void bench_ceilings(int threads, bool as_json) {
     fmt::print("triad in L2              {:8.1f} GB/s\n", triad.l2 / 1e9);
     fmt::print("triad in L3              {:8.1f} GB/s\n", triad.l3 / 1e9);
     fmt::print("triad in memory          {:8.1f} GB/s\n", triad.dram / 1e9);
+    if (all_reduce.ranks == 1) {
+        fmt::print("all-reduce               not measured: one rank (mpirun -n 2 loglog bench ceilings)\n");
+        return;
+    }
+    fmt::print("all-reduce of 1 MiB      {:8.1f} GB/s ({} ranks)\n", all_reduce.mebibyte / 1e9, all_reduce.ranks);
+    fmt::print("all-reduce of 64 MiB     {:8.1f} GB/s\n", all_reduce.large / 1e9);
 }
 
 void add_ceilings_bench(CLI::App& verb) {
@@ -136,7 +172,8 @@ void add_ceilings_bench(CLI::App& verb) {
         bool json = false;
     };
     auto options = std::make_shared<Options>();
-    auto* bench = verb.add_subcommand("ceilings", "Multiply-add peak and memory bandwidth of this machine");
+    auto* bench = verb.add_subcommand(
+        "ceilings", "Multiply-add peak and memory bandwidth of this machine; under mpirun also all-reduce");
     bench->add_option("--threads", options->threads)->check(CLI::PositiveNumber);
     bench->add_flag("--json", options->json, "Print the result as JSON");
     bench->callback([options] { bench_ceilings(options->threads, options->json); });
