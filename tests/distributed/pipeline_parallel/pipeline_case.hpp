@@ -62,9 +62,9 @@ struct CollectedGradient {
     Bytes second_use;
 };
 
-inline Bytes bytes_of(const Tensor& parameter, bool is_used) {
+inline Bytes bytes_of(const Tensor& parameter) {
     const Gradient* gradient = parameter.gradient;
-    if (!is_used || gradient == nullptr || !gradient->written) { return {}; }
+    if (gradient == nullptr || !gradient->written) { return {}; }
     return {gradient->data, gradient->data + parameter.bytes()};
 }
 
@@ -75,8 +75,10 @@ inline std::vector<CollectedGradient> collected_gradients(Decoder& model) {
     for (std::size_t index = 0; index < parameters.size(); ++index) {
         const auto id = static_cast<ParameterId>(index);
         const auto& spec = parameters.spec(id);
-        result.push_back({spec.name, bytes_of(parameters.tensor(id), spec.present),
-                          bytes_of(parameters.second_use(id), spec.present && spec.two_uses)});
+        CollectedGradient collected{spec.name, {}, {}};
+        if (spec.present) { collected.first_use = bytes_of(parameters.tensor(id)); }
+        if (spec.present && spec.two_uses) { collected.second_use = bytes_of(parameters.second_use(id)); }
+        result.push_back(std::move(collected));
     }
     return result;
 }
