@@ -191,7 +191,16 @@ class Sweep(unittest.TestCase):
         self.assertEqual({line["id"] for line in lines}, set(self.runs()))
         for line in lines:
             self.assertLess(line["start"], line["end"])
-        self.assertGreater(summary["utilisation"], 0.3)
+
+    def test_all_ranks_are_busy_while_there_is_work(self):
+        self.mixed_sweep()
+        words = ["--json", "--force", "--set", "model.head_dim=8", "--set", "vary.train.tokens=[32768]", "--set",
+                 "train.seeds=[1, 2, 3, 4]"]
+
+        summary = json.loads(self.sweep("run", *words, ranks=4).stdout)
+
+        self.assertEqual(summary["ok"], 12)
+        self.assertGreater(summary["utilisation"], 0.85)
 
     def test_a_run_that_needs_more_ranks_than_there_are_fails_and_is_trained_by_a_larger_job(self):
         self.mixed_sweep()
