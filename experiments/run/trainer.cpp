@@ -10,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include "distributed/mpi/barrier.hpp"
 #include "distributed/mpi/watchdog.hpp"
 #include "engine/base/error.hpp"
 #include "engine/data/window_order.hpp"
@@ -119,6 +120,8 @@ class RunLoop {
             divergence_.observe(line.step, line.loss, line.grad_norm);
             seconds_ = line.seconds;
         }
+        // The leader is about to remove the curves and to append to the journal that the others may still be reading.
+        if (context_.communicator != nullptr) { wait_for_all(*context_.communicator); }
     }
 
     RunRecord train() {
