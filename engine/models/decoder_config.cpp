@@ -16,7 +16,6 @@ void check_sizes(const DecoderConfig& c, std::vector<std::string>& found) {
     positive("vocab", c.vocab);
     positive("context", c.context);
     positive("mlp_width", c.mlp_width);
-    positive("attention_every", c.attention_every);
     if (c.heads < 1 || c.head_dim < 1) {
         found.push_back("heads x head_dim is " + number(c.heads) + " x " + number(c.head_dim) + " for width " +
                         number(c.width) + ", but both must be at least 1");
@@ -73,8 +72,6 @@ std::string_view to_string(MlpKind kind) noexcept {
     }
     return "swiglu";
 }
-
-std::string_view to_string(AttentionKind) noexcept { return "dense"; }
 
 DecoderConfig resolved(DecoderConfig config) {
     if (config.heads == 0 && config.head_dim == 0) { config.head_dim = config.width < 512 ? 32 : 64; }

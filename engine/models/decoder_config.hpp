@@ -7,18 +7,16 @@
 #include <vector>
 
 #include "engine/nn/kinds.hpp"
+#include "engine/nn/mixer_config.hpp"
 #include "engine/nn/parameterization.hpp"
 
 namespace loglog {
 
 enum class PositionKind : std::uint8_t { learned, rotary, none };
-/// How tokens are mixed along time.
-enum class AttentionKind : std::uint8_t { dense };
 
 std::string_view to_string(NormKind kind) noexcept;
 std::string_view to_string(PositionKind kind) noexcept;
 std::string_view to_string(MlpKind kind) noexcept;
-std::string_view to_string(AttentionKind kind) noexcept;
 
 /// A decoder-only language model, from GPT-2 (the defaults) to rotary, gated, grouped-query ones. Sizes that are 0
 /// follow from the others, see `resolved`.
@@ -40,9 +38,11 @@ struct DecoderConfig {
     bool bias = true;  ///< of every other linear layer and of LayerNorm
     double dropout = 0;
     bool qk_norm = false;
-    AttentionKind attention = AttentionKind::dense;
-    std::int64_t attention_every = 1;  ///< every how many layers `attention` is used; the others are dense
-    double z_loss = 0;                 ///< weight of (log Z)^2
+    MixerConfig attention;                            ///< of every layer, its kind apart where layer_attention is given
+    std::vector<AttentionKind> layer_attention = {};  ///< one a layer; empty: attention.kind in all
+    bool match_parameters =
+        false;          ///< a layer's MLP is as much narrower as its attention has parameters beyond dense's
+    double z_loss = 0;  ///< weight of (log Z)^2
     double norm_epsilon = 1e-5;
     double init_std = 0.02;
     Parameterization parameterization;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "engine/base/random.hpp"
 
@@ -21,6 +22,9 @@ struct StepInfo {
     std::uint64_t first_sequence = 0;  ///< global index, inside the step's batch, of this micro-batch's first sequence
     double gradient_scale = 1;         ///< 1 / tokens with a target in the global batch
     GradientListener* listener = nullptr;  ///< told when a block's parameter gradients are complete
+    /// [sequences * time]: the place in its sequence of the first token of each token's document, beyond which nothing
+    /// is seen; empty: a sequence is one document.
+    std::span<const std::int32_t> document_start = {};
 };
 
 }  // namespace loglog

@@ -24,14 +24,6 @@ MlpKind mlp_kind(ActivationKind activation) {
     throw InputError{"model.activation: no such kind"};
 }
 
-AttentionKind attention_kind(AttentionName name) {
-    if (name == AttentionName::dense) { return AttentionKind::dense; }
-    throw InputError{
-        fmt::format("model.attention.kind: attention kind '{}' is not available in this build (available: "
-                    "dense)",
-                    to_string(name))};
-}
-
 }  // namespace
 
 DecoderConfig decoder_config(const RunSpec& spec) {
@@ -54,8 +46,6 @@ DecoderConfig decoder_config(const RunSpec& spec) {
     config.bias = model.bias;
     config.dropout = model.dropout;
     config.qk_norm = model.qk_norm;
-    config.attention = attention_kind(model.attention.kind);
-    config.attention_every = model.attention.every;
     config.z_loss = spec.train.z_loss;
     config.parameterization.kind = spec.train.parameterization;
     config.parameterization.base_width = mup.base_width;

@@ -263,7 +263,7 @@ RunRecord planned_record(const RunSpec& spec, const TokenDataset& data, const st
     record.sweep = sweep;
     record.name = spec.name;
     record.family = to_string(spec.model.family);
-    record.attention = to_string(spec.model.attention.kind);
+    record.attention = attention_name(spec.model.attention);
     record.layers = spec.model.layers;
     record.width = spec.model.width;
     record.heads = spec.model.heads;

@@ -4,7 +4,7 @@ namespace loglog {
 
 std::string to_string(ModelFamily value) { return name_of(value); }
 std::string to_string(ActivationKind value) { return name_of(value); }
-std::string to_string(AttentionName value) { return name_of(value); }
+std::string to_string(ProbeTask value) { return name_of(value); }
 std::string to_string(OptimizerKind value) { return name_of(value); }
 std::string to_string(ScheduleKind value) { return name_of(value); }
 std::string to_string(DecayKind value) { return name_of(value); }

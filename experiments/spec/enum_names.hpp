@@ -8,6 +8,7 @@
 #include "distributed/collectives/reduction.hpp"
 #include "distributed/pipeline_parallel/schedule.hpp"
 #include "experiments/spec/model_spec.hpp"
+#include "experiments/spec/run_spec.hpp"
 #include "experiments/spec/train_spec.hpp"
 
 namespace loglog {
@@ -39,18 +40,34 @@ struct EnumNames<ActivationKind> {
                                        std::pair{ActivationKind::swiglu, std::string_view{"swiglu"}}};
 };
 template <>
-struct EnumNames<AttentionName> {
-    static constexpr std::array values{std::pair{AttentionName::dense, std::string_view{"dense"}},
-                                       std::pair{AttentionName::window, std::string_view{"window"}},
-                                       std::pair{AttentionName::strided, std::string_view{"strided"}},
-                                       std::pair{AttentionName::fixed, std::string_view{"fixed"}},
-                                       std::pair{AttentionName::bigbird, std::string_view{"bigbird"}},
-                                       std::pair{AttentionName::moba, std::string_view{"moba"}},
-                                       std::pair{AttentionName::elu, std::string_view{"elu"}},
-                                       std::pair{AttentionName::relu, std::string_view{"relu"}},
-                                       std::pair{AttentionName::retention, std::string_view{"retention"}},
-                                       std::pair{AttentionName::ssd, std::string_view{"ssd"}},
-                                       std::pair{AttentionName::gdn, std::string_view{"gdn"}}};
+struct EnumNames<AttentionKind> {
+    static constexpr std::array values{std::pair{AttentionKind::dense, std::string_view{"dense"}},
+                                       std::pair{AttentionKind::window, std::string_view{"window"}},
+                                       std::pair{AttentionKind::strided, std::string_view{"strided"}},
+                                       std::pair{AttentionKind::fixed, std::string_view{"fixed"}},
+                                       std::pair{AttentionKind::bigbird, std::string_view{"bigbird"}},
+                                       std::pair{AttentionKind::dilated, std::string_view{"dilated"}},
+                                       std::pair{AttentionKind::pattern, std::string_view{"pattern"}},
+                                       std::pair{AttentionKind::moba, std::string_view{"moba"}},
+                                       std::pair{AttentionKind::elu, std::string_view{"elu"}},
+                                       std::pair{AttentionKind::relu, std::string_view{"relu"}},
+                                       std::pair{AttentionKind::performer, std::string_view{"performer"}},
+                                       std::pair{AttentionKind::cosformer, std::string_view{"cosformer"}},
+                                       std::pair{AttentionKind::retention, std::string_view{"retention"}},
+                                       std::pair{AttentionKind::lightning, std::string_view{"lightning"}},
+                                       std::pair{AttentionKind::ssd, std::string_view{"ssd"}},
+                                       std::pair{AttentionKind::gla, std::string_view{"gla"}},
+                                       std::pair{AttentionKind::deltanet, std::string_view{"deltanet"}},
+                                       std::pair{AttentionKind::gdn, std::string_view{"gdn"}}};
+};
+template <>
+struct EnumNames<ProbeTask> {
+    static constexpr std::array values{std::pair{ProbeTask::none, std::string_view{"none"}},
+                                       std::pair{ProbeTask::mqar, std::string_view{"mqar"}},
+                                       std::pair{ProbeTask::copy, std::string_view{"copy"}},
+                                       std::pair{ProbeTask::palindrome, std::string_view{"palindrome"}},
+                                       std::pair{ProbeTask::induction, std::string_view{"induction"}},
+                                       std::pair{ProbeTask::noisy_copy, std::string_view{"noisy_copy"}}};
 };
 template <>
 struct EnumNames<OptimizerKind> {

@@ -97,6 +97,19 @@ Problem store(std::vector<std::int64_t>& field, const FieldValue& value, const R
     return std::nullopt;
 }
 
+Problem store(std::vector<std::string>& field, const FieldValue& value, const Range&) {
+    const auto* list = std::get_if<FieldValue::List>(&value.data);
+    std::vector<std::string> texts;
+    for (const FieldValue& element : list != nullptr ? *list : FieldValue::List{}) {
+        const auto* text = std::get_if<std::string>(&element.data);
+        if (text == nullptr) { return mismatch(value, "a list of strings"); }
+        texts.push_back(*text);
+    }
+    if (list == nullptr) { return mismatch(value, "a list of strings"); }
+    field = std::move(texts);
+    return std::nullopt;
+}
+
 // People write zb_h1 for zb-h1, or 1F1B.
 std::string spelling(std::string_view name) {
     std::string text{name};
@@ -132,6 +145,11 @@ FieldValue load(const std::array<double, n>& field) {
 FieldValue load(const std::vector<std::int64_t>& field) {
     FieldValue::List list;
     for (const std::int64_t value : field) { list.push_back({value}); }
+    return {list};
+}
+FieldValue load(const std::vector<std::string>& field) {
+    FieldValue::List list;
+    for (const std::string& value : field) { list.push_back({value}); }
     return {list};
 }
 template <class Enum>

@@ -32,6 +32,9 @@ inline constexpr Range above_0{.low = 0, .low_open = true};
 inline constexpr Range fraction{.low = 0, .high = 1, .high_open = true};  ///< [0, 1)
 inline constexpr Range whole_fraction{.low = 0, .high = 1};               ///< [0, 1]
 
+inline constexpr Range conv_taps{.low = -1, .high = 8};
+inline constexpr Range flag_or_derived{.low = -1, .high = 1};
+
 /// Calls `visit(key, field, range)` for every field of a run's spec, in the order of the documentation: the single
 /// list that reading, checking, overriding, varying and writing go through. A key here is a key of the TOML file.
 template <class Spec, class Visit>
@@ -41,6 +44,11 @@ void visit_fields(Spec&& s, Visit&& visit) {
     visit("data.path", s.data.path, any);
     visit("data.synthetic.documents", s.data.synthetic.documents, at_least_1);
     visit("data.synthetic.seed", s.data.synthetic.seed, at_least_0);
+    visit("data.probe.task", s.data.probe.task, any);
+    visit("data.probe.size", s.data.probe.size, at_least_1);
+    visit("data.probe.vocab", s.data.probe.vocab, at_least_1);
+    visit("data.probe.examples", s.data.probe.examples, at_least_1);
+    visit("data.probe.seed", s.data.probe.seed, at_least_0);
 
     visit("model.family", s.model.family, any);
     visit("model.layers", s.model.layers, extent);
@@ -61,6 +69,25 @@ void visit_fields(Spec&& s, Visit&& visit) {
     visit("model.qk_norm", s.model.qk_norm, any);
     visit("model.attention.kind", s.model.attention.kind, any);
     visit("model.attention.every", s.model.attention.every, at_least_1);
+    visit("model.attention.minority", s.model.attention.minority, any);
+    visit("model.attention.layers", s.model.attention.layers, any);
+    visit("model.attention.label", s.model.attention.label, any);
+    visit("model.attention.window", s.model.attention.window, at_least_1);
+    visit("model.attention.sinks", s.model.attention.sinks, at_least_0);
+    visit("model.attention.stride", s.model.attention.stride, at_least_1);
+    visit("model.attention.block", s.model.attention.block, at_least_1);
+    visit("model.attention.summary", s.model.attention.summary, at_least_1);
+    visit("model.attention.global_blocks", s.model.attention.global_blocks, at_least_0);
+    visit("model.attention.random_blocks", s.model.attention.random_blocks, at_least_0);
+    visit("model.attention.top_k", s.model.attention.top_k, at_least_1);
+    visit("model.attention.features", s.model.attention.features, at_least_1);
+    visit("model.attention.pattern", s.model.attention.pattern, any);
+    visit("model.attention.chunk", s.model.attention.chunk, at_least_1);
+    visit("model.attention.conv", s.model.attention.conv, conv_taps);
+    visit("model.attention.output_gate", s.model.attention.output_gate, flag_or_derived);
+    visit("model.attention.negative_eigenvalues", s.model.attention.negative_eigenvalues, any);
+    visit("model.attention.rotary_in_hybrid", s.model.attention.rotary_in_hybrid, any);
+    visit("model.attention.match_parameters", s.model.attention.match_parameters, any);
 
     visit("train.tokens", s.train.tokens, at_least_1);
     visit("train.batch_tokens", s.train.batch_tokens, at_least_1);
@@ -88,6 +115,7 @@ void visit_fields(Spec&& s, Visit&& visit) {
     visit("train.keep_last", s.train.keep_last, at_least_1);
     visit("train.keep_at", s.train.keep_at, at_least_1);
     visit("train.seed", s.train.seed, at_least_0);
+    visit("train.document_boundaries", s.train.document_boundaries, any);
     visit("train.precision", s.train.precision, any);
     visit("train.threads", s.train.threads, at_least_0);
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "engine/models/decoder_config.hpp"
 
@@ -9,16 +10,39 @@ namespace loglog {
 
 enum class ModelFamily { decoder };
 enum class ActivationKind { gelu, gelu_erf, relu, swiglu };  ///< gelu is the tanh form
-/// Every kind of attention that a spec may name; the engine's AttentionKind holds those that can be trained.
-enum class AttentionName { dense, window, strided, fixed, bigbird, moba, elu, relu, retention, ssd, gdn };
-
-/// How tokens are mixed.
+/// How tokens are mixed. Keys that a kind does not read are back at their defaults in a resolved spec, so that they
+/// make no difference to a run's identity.
 struct AttentionSpec {
-    AttentionName kind = AttentionName::dense;
-    std::int64_t every = 1;  ///< one layer in `every` is of this kind, the others are dense
+    AttentionKind kind = AttentionKind::dense;
+    std::int64_t every = 1;  ///< from 2 on a hybrid: layers every, 2 every, ... (counted from 1) are `minority` instead
+    AttentionKind minority = AttentionKind::dense;  ///< dense or window
+    std::vector<std::string> layers =
+        {};                  ///< a kind for each layer instead of kind, every and minority; empty: not given
+    std::string label = {};  ///< what the run's attention is called; empty: attention_name()
+
+    std::int64_t window = 256;          ///< window: keys seen, the query's own included; dilated: steps of `stride`
+    std::int64_t sinks = 0;             ///< window: first keys that all queries see
+    std::int64_t stride = 32;           ///< strided: keys seen, and distance of further ones; dilated: distance
+    std::int64_t block = 64;            ///< fixed, bigbird, moba: keys in a block
+    std::int64_t summary = 8;           ///< fixed: last keys of each block that all later queries see
+    std::int64_t global_blocks = 1;     ///< bigbird: first blocks that all see
+    std::int64_t random_blocks = 2;     ///< bigbird: drawn per layer, head and query block
+    std::int64_t top_k = 4;             ///< moba: blocks seen, the query's own included
+    std::int64_t features = 64;         ///< performer: random features per head
+    std::string pattern = {};           ///< pattern: file that says which keys are seen; in a resolved spec its text
+    std::int64_t chunk = 64;            ///< linear kinds: tokens done at once
+    std::int64_t conv = -1;             ///< linear kinds: taps of the short convolution, 0: none; -1: 4 for gdn, else 0
+    std::int64_t output_gate = -1;      ///< linear kinds: 1 with a sigmoid gate, 0 without; -1: 1 for lightning, else 0
+    bool negative_eigenvalues = false;  ///< deltanet, gdn: beta up to 2
+    bool rotary_in_hybrid = true;       ///< whether softmax layers of a hybrid turn queries and keys by position
+    bool match_parameters = true;       ///< the MLP gives up what gates and convolutions add, unless mlp_width is given
 
     bool operator==(const AttentionSpec&) const = default;
 };
+
+/// "gdn", or "gdn-3:1" for three layers of it to one dense layer, "gdn-3:1-window" where that one is a window, "mixed"
+/// for a list; the label where there is one. What the registry's column `attention` holds.
+std::string attention_name(const AttentionSpec& attention);
 
 /// The shape of a model. In an unresolved spec 0 means "derived" where the comment says from what; a resolved spec
 /// (resolve()) holds no such zeros.
@@ -47,6 +71,5 @@ struct ModelSpec {
 
 std::string to_string(ModelFamily);
 std::string to_string(ActivationKind);
-std::string to_string(AttentionName);
 
 }  // namespace loglog

@@ -5,6 +5,7 @@
 
 #include "engine/base/error.hpp"
 #include "experiments/spec/fields.hpp"
+#include "experiments/spec/resolve_parts.hpp"
 #include "experiments/spec/run_spec.hpp"
 
 namespace loglog {
@@ -128,6 +129,8 @@ std::vector<SpecProblem> check(const RunSpec& spec) {
     check_heads(spec.model, problems);
     check_batch(spec, problems);
     check_schedule(spec, problems);
+    detail::check_attention(spec, problems);
+    detail::check_probe(spec, problems);
     return problems;
 }
 
@@ -142,6 +145,8 @@ RunSpec resolve(const RunSpec& spec, std::int64_t data_vocab) {
     model.heads = heads.count;
     model.head_dim = heads.dim;
     if (model.kv_heads == 0) { model.kv_heads = model.heads; }
+    detail::resolve_attention(resolved, problems);
+    throw_if_any(problems);
     if (model.mlp_width == 0) { model.mlp_width = default_mlp_width(model); }
 
     TrainSpec& train = resolved.train;
@@ -169,11 +174,11 @@ std::int64_t cooldown_steps(const RunSpec& resolved) {
 
 void require_trainable(const RunSpec& spec) {
     std::vector<SpecProblem> problems;
-    if (spec.model.attention.kind != AttentionName::dense) {
+    if (spec.model.attention.kind != AttentionKind::dense) {
         problems.push_back({{},
                             "model.attention.kind",
                             fmt::format("attention kind '{}' is not available in this build (available: dense)",
-                                        to_string(spec.model.attention.kind))});
+                                        attention_name(spec.model.attention))});
     }
     if (spec.train.precision != Precision::fp32) {
         problems.push_back({{},

@@ -19,12 +19,28 @@ struct SyntheticData {
     bool operator==(const SyntheticData&) const = default;
 };
 
-/// What is trained on: a folder made by `data build`, or synthetic text; exactly one of the two.
+/// Tasks with known answers that show what a way of mixing tokens can do.
+enum class ProbeTask : std::uint8_t { none, mqar, copy, palindrome, induction, noisy_copy };
+
+/// Examples of a probe made on the fly, each of the model's context.
+struct ProbeData {
+    ProbeTask task = ProbeTask::none;
+    std::int64_t size = 8;       ///< mqar: pairs; copy, palindrome, noisy_copy: longest string; induction: not read
+    std::int64_t vocab = 8'192;  ///< mqar, induction; copies have 26 letters
+    std::int64_t examples = 100'000;  ///< to train on, seen again in each epoch
+    std::uint64_t seed = 1;
+
+    bool operator==(const ProbeData&) const = default;
+};
+
+/// What is trained on: a folder made by `data build`, synthetic text, or a probe; exactly one of them.
 struct DataSpec {
-    std::string path;  ///< as written in the spec, relative to the working directory; empty: synthetic
+    std::string path;  ///< as written in the spec, relative to the working directory; empty: made on the fly
     SyntheticData synthetic;
+    ProbeData probe;
 
     bool is_synthetic() const noexcept { return synthetic.documents > 0; }
+    bool is_probe() const noexcept { return probe.task != ProbeTask::none; }
     bool operator==(const DataSpec&) const = default;
 };
 
@@ -43,6 +59,7 @@ struct LayoutSpec {
     bool operator==(const LayoutSpec&) const = default;
 };
 
+std::string to_string(ProbeTask);
 std::string to_string(PipelineSchedule);
 std::string to_string(Reduction);
 

@@ -62,6 +62,7 @@ struct TrainSpec {
     std::int64_t keep_last = 1;         ///< checkpoints that stay: the newest so many...
     std::vector<std::int64_t> keep_at;  ///< ...and for good those of these steps, where one is made in any case
     std::uint64_t seed = 1;             ///< of initial values, dropout and data order
+    bool document_boundaries = false;   ///< whether nothing is seen of the documents before in a window
     Precision precision = Precision::fp32;
     std::int64_t threads = 0;  ///< of a run; 0: cores / ranks
 

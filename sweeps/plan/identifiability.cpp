@@ -27,10 +27,10 @@ struct Group {
     std::map<double, Sizes> sizes_of_budget;
 };
 
-std::map<AttentionName, Group> group(const Plan& plan) {
-    std::map<AttentionName, Group> groups;
+std::map<std::string, Group> group(const Plan& plan) {
+    std::map<std::string, Group> groups;
     for (const PlannedRun& run : plan.runs) {
-        Group& mine = groups[run.spec.model.attention.kind];
+        Group& mine = groups[attention_name(run.spec.model.attention)];
         mine.sizes.insert(run.cost.parameters.non_embedding());
         mine.tokens.insert(run.spec.train.tokens);
         mine.sizes_of_budget[run.target].insert(run.cost.parameters.non_embedding());
@@ -45,7 +45,7 @@ std::vector<std::string> reasons_against(const Plan& plan) {
     if (plan.runs.empty()) { reasons.emplace_back("the sweep has no runs"); }
     const auto groups = group(plan);
     for (const auto& [attention, runs] : groups) {
-        const std::string of = groups.size() > 1 ? fmt::format("attention '{}': ", to_string(attention)) : "";
+        const std::string of = groups.size() > 1 ? fmt::format("attention '{}': ", attention) : "";
         if (runs.sizes.size() < fewest_sizes) {
             reasons.push_back(fmt::format("{}{} model size{}, but an exponent in N needs at least {}", of,
                                           runs.sizes.size(), runs.sizes.size() == 1 ? "" : "s", fewest_sizes));
@@ -80,13 +80,13 @@ std::vector<std::string> remarks_on(const Plan& plan) {
         if (runs.tokens.size() == 1) {
             remarks.push_back(
                 fmt::format("attention '{}': every run trains on {} tokens, so no exponent in D can be fitted",
-                            to_string(attention), *runs.tokens.begin()));
+                            attention, *runs.tokens.begin()));
         }
         if (plan.kind == SweepKind::grid && runs.tokens.size() == 2) {
             remarks.push_back(
                 fmt::format("attention '{}': two token counts fix an exponent in D only if the loss has no "
                             "irreducible part",
-                            to_string(attention)));
+                            attention));
         }
     }
     return remarks;

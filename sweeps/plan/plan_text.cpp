@@ -66,7 +66,7 @@ Json to_object(const PlannedRun& run) {
     const ParameterCounts& parameters = run.cost.parameters;
     return {{"id", run.id.empty() ? Json{} : Json(run.id)},
             {"family", to_string(model.family)},
-            {"attention", to_string(model.attention.kind)},
+            {"attention", attention_name(model.attention)},
             {"layers", model.layers},
             {"width", model.width},
             {"heads", model.heads},

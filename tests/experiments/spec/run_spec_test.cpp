@@ -80,7 +80,7 @@ TEST(Schedule, CountsWarmupInFractionsOrSteps) {
 TEST(SpecJson, RoundTripsEveryField) {
     RunSpec spec = small();
     spec.name = "a \"quoted\" name";
-    spec.model.attention = {.kind = AttentionName::gdn, .every = 4};
+    spec.model.attention = {.kind = AttentionKind::gdn, .every = 4};
     spec.model.norm = NormKind::rms;
     spec.train.optimizer.lr = 0.1 + 0.2;
     spec.train.optimizer.betas = {0.8, 1.0 / 3};
@@ -94,8 +94,8 @@ TEST(SpecJson, RoundTripsEveryField) {
 TEST(SpecJson, HoldsEveryKeySorted) {
     const std::string json = to_json(small());
 
-    EXPECT_THAT(
-        json, ::testing::StartsWith(R"({"data":{"path":"data/python","synthetic":{"documents":0,"seed":0}},"layout")"));
+    EXPECT_THAT(json, ::testing::StartsWith(R"({"data":{"path":"data/python","probe":{"examples":100000,)"));
+    EXPECT_THAT(json, HasSubstr(R"("synthetic":{"documents":0,"seed":0}},"layout")"));
     EXPECT_THAT(json, HasSubstr(R"("batch_tokens":8192)"));
     EXPECT_THAT(json, HasSubstr(R"("betas":[0.9,0.95])"));
 }
@@ -151,6 +151,9 @@ TEST(RunId, ChangesWithEveryOtherField) {
                                                  {"rotary"},
                                                  {"relu"},
                                                  {"gdn"},
+                                                 {"copy"},
+                                                 {FieldValue::List{{"gdn"}, {"dense"}}},
+                                                 {std::int64_t{1}},
                                                  {"constant"},
                                                  {"sqrt"},
                                                  {"mup"},
@@ -172,13 +175,13 @@ TEST(RunId, ChangesWithEveryOtherField) {
 
 TEST(RunId, IsStableAcrossVersionsOfThisCode) {
     // Ids name folders that people keep: this value may only change together with the set of a spec's fields.
-    EXPECT_EQ(run_id(resolve(small(), 259), "data", "code"), "8fpgrf0x13m8");
+    EXPECT_EQ(run_id(resolve(small(), 259), "data", "code"), "gpc95db58myz");
 }
 
 TEST(RequireTrainable, NamesWhatThisBuildLacks) {
     RunSpec spec = small();
     EXPECT_NO_THROW(require_trainable(spec));
-    spec.model.attention.kind = AttentionName::moba;
+    spec.model.attention.kind = AttentionKind::moba;
     spec.train.precision = Precision::bf16;
 
     const std::string message = message_of([&] { require_trainable(spec); });

@@ -43,7 +43,7 @@ parameterization = "mup"
     EXPECT_EQ(spec.data.synthetic.seed, 5u);
     EXPECT_EQ(spec.model.width, 96);
     EXPECT_EQ(spec.model.norm, NormKind::rms);
-    EXPECT_EQ(spec.model.attention.kind, AttentionName::window);
+    EXPECT_EQ(spec.model.attention.kind, AttentionKind::window);
     EXPECT_EQ(spec.model.attention.every, 4);
     EXPECT_EQ(spec.train.tokens, 1'000'000);
     EXPECT_EQ(spec.train.optimizer.betas, (std::array<double, 2>{0.8, 0.99}));

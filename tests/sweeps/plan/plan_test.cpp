@@ -170,7 +170,7 @@ TEST(Identifiability, WantsThreeSizesOfEveryBudget) {
 
 TEST(Identifiability, JudgesEachKindOfAttentionByItself) {
     Plan plan = plan_of({{100, 1000}, {200, 1000}, {400, 1000}, {100, 1000}});
-    plan.runs[3].spec.model.attention.kind = AttentionName::gdn;
+    plan.runs[3].spec.model.attention.kind = AttentionKind::gdn;
 
     EXPECT_THAT(reasons_against(plan), ElementsAre(HasSubstr("attention 'gdn': 1 model size")));
 }
