@@ -3,11 +3,10 @@
 #include <cstddef>
 
 #include "engine/kernels/attention.hpp"
+#include "engine/kernels/attention_mask.hpp"
 
 namespace loglog {
 
-/// Queries and keys are handled in tiles of this many, a multiple of every register block's rows and columns.
-inline constexpr std::size_t attention_tile = 48;
 /// Keys whose probabilities the forward pass holds at once, per tile of queries.
 inline constexpr std::size_t attention_key_block = 2 * attention_tile;
 /// Queries whose probabilities the backward pass holds at once, per tile of keys.
