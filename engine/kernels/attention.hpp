@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 
+#include "engine/kernels/attention_mask.hpp"
 #include "engine/kernels/context.hpp"
 
 namespace loglog {
@@ -37,8 +38,30 @@ struct AttentionDropout {
     std::uint32_t first_head = 0;      ///< global index of the first head here
 };
 
+/// Blocks of keys that each query chose (mixture of block attention: Lu et al. 2025, arXiv:2502.13189): block b of a
+/// document has its keys [b * block, (b + 1) * block).
+struct AttentionSelection {
+    std::size_t block = 0;
+    std::size_t top_k = 0;                      ///< 0: no selection
+    std::span<const std::int32_t> blocks = {};  ///< [batch * time, heads, top_k], rising; -1 where there are fewer
+};
+
+/// Which of the keys up to itself a query sees: all, unless something here says less. A query that sees none has zeros
+/// as its output and gradients, and a log sum exp of minus infinity.
+struct AttentionVisibility {
+    const AttentionMask* mask = nullptr;  ///< for at least `time` tokens
+    /// [batch * time]: the place in its sequence of the first token of each token's document, whose earlier keys are
+    /// not seen; never falls within a sequence. Empty: a sequence is one document.
+    std::span<const std::int32_t> document_start = {};
+    AttentionSelection selection = {};  ///< not together with a mask
+
+    bool is_dense() const noexcept {
+        return (mask == nullptr || mask->is_dense()) && document_start.empty() && selection.top_k == 0;
+    }
+};
+
 /// Causal softmax attention in tiles (Dao 2023, arXiv:2307.08691): out_i = sum_{j <= i} softmax_j(scale q_i . k_j) v_j.
-/// Tiles wholly above the diagonal are skipped and no time x time matrix exists in memory.
+/// Tiles that no query sees a key of are skipped and no time x time matrix exists in memory.
 template <class T>
 struct AttentionForward {
     AttentionSizes sizes;
@@ -49,6 +72,7 @@ struct AttentionForward {
     std::span<T> lse;  // [batch, heads, time]: log sum exp of the scaled scores, kept for the backward pass
     T scale;
     AttentionDropout dropout = {};
+    AttentionVisibility visible = {};
 };
 
 /// Gradients of AttentionForward, overwritten. dk and dv sum over their group's query heads in head order.
@@ -66,6 +90,7 @@ struct AttentionBackward {
     HeadsView<T> dv;
     T scale;
     AttentionDropout dropout = {};
+    AttentionVisibility visible = {};
 };
 
 template <class T>

@@ -1,4 +1,6 @@
+#include <array>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <numbers>
 
@@ -19,10 +21,12 @@ namespace loglog::HWY_NAMESPACE {
 
 /// A tile of queries against a block of keys.
 struct ForwardTile {
-    std::size_t query;  // first of the tile
-    std::size_t key;    // first of the block, a multiple of its size and so at most `query`
-    std::size_t rows;   // queries of the tile that exist
-    std::size_t keys;   // keys of the block that the tile's last query sees
+    std::size_t query;                              // first of the tile
+    std::size_t key;                                // first of the block, of a tile and so at most `query`
+    std::size_t rows;                               // queries of the tile that exist
+    std::size_t keys;                               // keys of the block that are not later than the tile's last query
+    bool is_first;                                  // whether the queries have met no keys yet
+    std::array<const std::uint64_t*, 2> bits = {};  // per tile of the block: what each query sees; none: all up to it
 };
 
 template <std::size_t N, class T>
@@ -89,6 +93,24 @@ HWY_INLINE T largest_score(const T* scores, std::size_t visible) {
     return hn::GetLane(hn::MaxOfLanes(d, hn::Max(largest0, largest1)));
 }
 
+// Scores of hidden pairs become minus infinity.
+template <class T>
+void hide_scores(const AttentionForwardWorkspace<T>& w, const ForwardTile& tile) {
+    const hn::ScalableTag<T> d;
+    constexpr std::size_t lanes = Blocks<T>::lanes;
+    const auto hidden = hn::Set(d, -std::numeric_limits<T>::infinity());
+    for (std::size_t half = 0; half < 2 && half * attention_tile < tile.keys; ++half) {
+        if (tile.bits[half] == nullptr) { continue; }
+        for (std::size_t row = 0; row < tile.rows; ++row) {
+            T* scores = w.probabilities + row * attention_key_block + half * attention_tile;
+            std::uint64_t bits = tile.bits[half][row];
+            for (std::size_t i = 0; i < attention_tile; i += lanes, bits >>= lanes) {
+                hn::Store(hn::IfThenElse(mask_of(d, bits), hn::Load(d, scores + i), hidden), d, scores + i);
+            }
+        }
+    }
+}
+
 // Turns a row of scores into probabilities relative to the row's largest score so far, zeros beyond the visible ones.
 template <class T>
 HWY_INLINE void soften_row(const AttentionForwardWorkspace<T>& w, const ForwardTile& tile, std::size_t row) {
@@ -132,7 +154,7 @@ void soften_tile(const AttentionForwardWorkspace<T>& w, const ForwardTile& tile)
     for (std::size_t row = 0; row < tile.rows; ++row) {
         const auto sum = hn::Load(d, w.sums + row * 16);
         T* total = w.totals + row * 16;
-        hn::Store(tile.key == 0 ? sum : hn::MulAdd(hn::Load(d, total), hn::Set(d, w.rescale[row]), sum), d, total);
+        hn::Store(tile.is_first ? sum : hn::MulAdd(hn::Load(d, total), hn::Set(d, w.rescale[row]), sum), d, total);
     }
 }
 
@@ -161,7 +183,7 @@ void weigh_values(const AttentionForwardWorkspace<T>& w, const AttentionSizes& s
                                 .steps = tile.keys,
                                 .dim = dim,
                                 .reach = tile.query - tile.key};
-    if (tile.key == 0) {
+    if (tile.is_first) {
         row_product<Onto::nothing>(product, attention_key_block, 1);
     } else {
         row_product<Onto::rescaled>(product, attention_key_block, 1);
@@ -179,7 +201,7 @@ void finish_rows(const AttentionForward<T>& k, const AttentionForwardWorkspace<T
         const T largest = w.largest[row];
         k.lse[(sequence * s.heads + head) * s.time + tile.query + row] =
             largest * std::numbers::ln2_v<T> + std::log(sum);
-        const auto inverse = hn::Set(d, T{1} / sum);
+        const auto inverse = hn::Set(d, sum == T{0} ? T{0} : T{1} / sum);  // zero: nothing visible
         T* out = k.out.data + (sequence * s.time + tile.query + row) * k.out.token_stride + head * s.head_dim;
         for (std::size_t i = 0; i < s.head_dim; i += hn::Lanes(d)) {
             store_first(hn::Mul(inverse, hn::Load(d, w.out + row * dim + i)), d, out + i, s.head_dim - i);
@@ -187,32 +209,102 @@ void finish_rows(const AttentionForward<T>& k, const AttentionForwardWorkspace<T
     }
 }
 
-// Queries [begin, end) of one head of one sequence.
+// What a forward pass of one head works with.
 template <class T>
-void forward_head(const AttentionForward<T>& k, T* scratch, std::size_t sequence, std::size_t head, std::size_t begin,
-                  std::size_t end) {
+struct ForwardHead {
+    const AttentionForward<T>& kernel;
+    const AttentionForwardWorkspace<T>& workspace;
+    std::size_t sequence;
+    std::size_t head;
+    DropoutNumbers numbers;
+};
+
+template <class T>
+void pack_keys(const ForwardHead<T>& h, std::size_t begin, std::size_t end) {
+    const auto& k = h.kernel;
     const auto& s = k.sizes;
-    Carver<T> carver{scratch};
-    const AttentionForwardWorkspace<T> w{carver, s};
-    const std::size_t kv = head / (s.heads / s.kv_heads) * s.head_dim;
-    const std::size_t first_row = sequence * s.time;
-    pack_panels(k.k.data + first_row * k.k.token_stride + kv, k.k.token_stride, end, s.head_dim, w.keys);
-    pack_rows(k.v.data + first_row * k.v.token_stride + kv, k.v.token_stride, end, s.head_dim, T{1}, w.values);
-    const DropoutNumbers numbers = dropout_numbers(k.dropout, head);
+    const std::size_t kv = h.head / (s.heads / s.kv_heads) * s.head_dim;
+    const std::size_t row = h.sequence * s.time + begin;
+    pack_panels(k.k.data + row * k.k.token_stride + kv, k.k.token_stride, end - begin, s.head_dim,
+                h.workspace.keys + begin * s.head_dim);
+    pack_rows(k.v.data + row * k.v.token_stride + kv, k.v.token_stride, end - begin, s.head_dim, T{1},
+              h.workspace.values + begin * padded_dim(s.head_dim));
+}
+
+template <class T>
+void start_queries(const ForwardHead<T>& h, std::size_t query, std::size_t rows) {
+    const auto& k = h.kernel;
+    const auto& s = k.sizes;
+    pack_rows(k.q.data + (h.sequence * s.time + query) * k.q.token_stride + h.head * s.head_dim, k.q.token_stride, rows,
+              s.head_dim, k.scale * std::numbers::log2e_v<T>, h.workspace.queries);
+    std::fill_n(h.workspace.largest, attention_tile, -std::numeric_limits<T>::infinity());
+}
+
+template <class T>
+void meet_keys(const ForwardHead<T>& h, const ForwardTile& tile) {
+    const auto& w = h.workspace;
+    score_tile(w, h.kernel.sizes, tile);
+    if (tile.bits[0] != nullptr || tile.bits[1] != nullptr) { hide_scores(w, tile); }
+    soften_tile(w, tile);
+    if (h.kernel.dropout.probability > 0) { drop_tile(w, h.kernel, h.numbers, h.sequence, tile); }
+    weigh_values(w, h.kernel.sizes, tile);
+}
+
+// Queries [begin, end), which see all keys up to themselves.
+template <class T>
+void forward_dense(const ForwardHead<T>& h, std::size_t begin, std::size_t end) {
+    pack_keys(h, 0, end);
     for (std::size_t query = begin; query < end; query += attention_tile) {
         const std::size_t rows = std::min(attention_tile, end - query);
-        pack_rows(k.q.data + (first_row + query) * k.q.token_stride + head * s.head_dim, k.q.token_stride, rows,
-                  s.head_dim, k.scale * std::numbers::log2e_v<T>, w.queries);
-        std::fill_n(w.largest, attention_tile, -std::numeric_limits<T>::infinity());
-        ForwardTile tile{query, 0, rows, 0};
+        start_queries(h, query, rows);
+        ForwardTile tile{query, 0, rows, 0, true};
         for (; tile.key < query + rows; tile.key += attention_key_block) {
             tile.keys = std::min(attention_key_block, query + rows - tile.key);
-            score_tile(w, s, tile);
-            soften_tile(w, tile);
-            if (k.dropout.probability > 0) { drop_tile(w, k, numbers, sequence, tile); }
-            weigh_values(w, s, tile);
+            meet_keys(h, tile);
+            tile.is_first = false;
         }
-        finish_rows(k, w, sequence, head, tile);
+        finish_rows(h.kernel, h.workspace, h.sequence, h.head, tile);
+    }
+}
+
+// Queries [begin, end), which see some keys. Tiles of keys are met in the same blocks of two as above where both are
+// visible, and packed when first met.
+template <class T>
+void forward_sparse(const ForwardHead<T>& h, std::size_t begin, std::size_t end) {
+    const auto& w = h.workspace;
+    const auto& s = h.kernel.sizes;
+    VisibleTiles visible{s, h.kernel.visible, h.sequence, h.head, w.chosen};
+    std::fill_n(w.packed, tile_count(s.time), false);
+    for (std::size_t query = begin; query < end; query += attention_tile) {
+        const std::size_t rows = std::min(attention_tile, end - query);
+        start_queries(h, query, rows);
+        ForwardTile block{query, 0, rows, 0, true};
+        const auto meet = [&] {
+            if (block.keys == 0) { return; }
+            meet_keys(h, block);
+            block.keys = 0;
+            block.is_first = false;
+        };
+        visible.for_each(query / attention_tile, 0, tile_count(s.time), [&](const VisibleTile& tile) {
+            const std::size_t key = tile.key_tile * attention_tile;
+            const std::size_t keys = std::min(attention_tile, query + rows - key);
+            if (!w.packed[tile.key_tile]) { pack_keys(h, key, key + keys); }
+            w.packed[tile.key_tile] = true;
+            const bool is_second = block.keys > 0 && tile.key_tile % 2 == 1 && key == block.key + attention_tile;
+            if (!is_second) {
+                meet();
+                block.key = key;
+                block.bits = {};
+            }
+            block.bits[is_second ? 1 : 0] = tile.bits;
+            block.keys += keys;
+        });
+        meet();
+        if (block.is_first) {  // nothing visible at all
+            std::fill_n(w.totals, attention_tile * 16, T{0});
+            std::fill_n(w.out, attention_tile * padded_dim(s.head_dim), T{0});
+        }
+        finish_rows(h.kernel, w, h.sequence, h.head, block);
     }
 }
 
@@ -225,7 +317,16 @@ void forward_piece(const AttentionForward<T>& k, T* scratch, std::size_t begin, 
         const std::size_t chunk = chunks - 1 - piece / (s.batch * s.heads);
         const std::size_t sequence = piece / s.heads % s.batch;
         const std::size_t first = chunk * attention_query_chunk;
-        forward_head(k, scratch, sequence, piece % s.heads, first, std::min(s.time, first + attention_query_chunk));
+        const std::size_t last = std::min(s.time, first + attention_query_chunk);
+        Carver<T> carver{scratch};
+        const AttentionForwardWorkspace<T> w{carver, s};
+        const std::size_t head = piece % s.heads;
+        const ForwardHead<T> work{k, w, sequence, head, dropout_numbers(k.dropout, head)};
+        if (k.visible.is_dense()) {
+            forward_dense(work, first, last);
+        } else {
+            forward_sparse(work, first, last);
+        }
     }
 }
 

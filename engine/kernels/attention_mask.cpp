@@ -15,7 +15,10 @@ AttentionMask::AttentionMask(std::size_t time, std::size_t heads, Tables tables)
       tables_{std::move(tables)},
       pairs_(heads) {
     LOGLOG_ASSERT(heads_ > 0 && tables_.rows.size() == heads_ * tiles_);
-    for (std::size_t head = 0; head < heads_; ++head) { pairs_[head] = count_pairs(head, time_); }
+    for (std::size_t head = 0; head < heads_; ++head) {
+        pairs_[head] = count_pairs(head, time_);
+        is_dense_ = is_dense_ && pairs_[head] == std::uint64_t{time_} * (time_ + 1) / 2;
+    }
 }
 
 bool AttentionMask::sees(std::size_t head, std::size_t query, std::size_t key) const noexcept {

@@ -67,6 +67,8 @@ class AttentionMask {
     bool sees(std::size_t head, std::size_t query, std::size_t key) const noexcept;
     /// Pairs of a query and a key that it sees, among the first `time` tokens.
     std::uint64_t visible_pairs(std::size_t head, std::size_t time) const noexcept;
+    /// Whether every query of every head sees all keys up to itself.
+    bool is_dense() const noexcept { return is_dense_; }
     /// Memory of the tables.
     std::size_t bytes() const noexcept;
 
@@ -81,6 +83,7 @@ class AttentionMask {
     std::size_t heads_;
     Tables tables_;
     std::vector<std::uint64_t> pairs_;  // [heads], of the whole length
+    bool is_dense_ = true;
 };
 
 /// The last `window` keys, the query's own included, and the first `sinks` (Beltagy et al. 2020, arXiv:2004.05150; Xiao

@@ -12,6 +12,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 
 #include "engine/kernels/attention_workspace.hpp"
 #include "engine/kernels/vector_exp2-inl.hpp"
@@ -36,6 +38,14 @@ struct Blocks {
     }
     static_assert(attention_tile % panel == 0 && attention_tile % score_rows == 0);
 };
+
+/// The lowest bits as a mask of lanes.
+template <class D>
+HWY_INLINE hn::Mask<D> mask_of(D d, std::uint64_t bits) {
+    std::uint8_t bytes[sizeof(bits)];
+    std::memcpy(bytes, &bits, sizeof(bits));
+    return hn::LoadMaskBits(d, bytes);
+}
 
 template <std::size_t M, std::size_t N, class V>
 using Accumulators = V[M][N];

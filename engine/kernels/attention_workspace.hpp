@@ -1,9 +1,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "engine/kernels/attention.hpp"
-#include "engine/kernels/attention_mask.hpp"
+#include "engine/kernels/attention_visible.hpp"
 
 namespace loglog {
 
@@ -19,6 +20,7 @@ constexpr std::size_t round_up(std::size_t n, std::size_t multiple) noexcept {
 }
 /// Rows and columns that packed matrices have in memory; what is added is zero.
 constexpr std::size_t padded_time(std::size_t time) noexcept { return round_up(time, attention_tile); }
+constexpr std::size_t tile_count(std::size_t time) noexcept { return padded_time(time) / attention_tile; }
 constexpr std::size_t padded_dim(std::size_t head_dim) noexcept { return round_up(head_dim, 16); }
 
 /// Hands out consecutive arrays, each on its own cache lines, of memory at `base` (or, with none, only counts).
@@ -51,6 +53,9 @@ struct AttentionForwardWorkspace {
     T* totals;         // [tile, 16]: of all blocks
     T* largest;        // [tile]
     T* rescale;        // [tile]: what earlier sums are multiplied by once a larger score is met
+    // Only where some keys are hidden:
+    bool* packed;           // [tiles of keys]: whether keys and values are there
+    std::uint64_t* chosen;  // VisibleTiles' scratch
 
     AttentionForwardWorkspace(Carver<T>& carver, const AttentionSizes& s)
         : keys{carver.take(padded_time(s.time) * s.head_dim)},
@@ -61,7 +66,10 @@ struct AttentionForwardWorkspace {
           sums{carver.take(attention_tile * 16)},
           totals{carver.take(attention_tile * 16)},
           largest{carver.take(attention_tile)},
-          rescale{carver.take(attention_tile)} {}
+          rescale{carver.take(attention_tile)},
+          packed{reinterpret_cast<bool*>(carver.take(tile_count(s.time)))},
+          chosen{reinterpret_cast<std::uint64_t*>(
+              carver.take(VisibleTiles::scratch_words(s) * sizeof(std::uint64_t) / sizeof(T)))} {}
 };
 
 /// Scratch of one piece of the backward pass.
@@ -80,6 +88,9 @@ struct AttentionBackwardWorkspace {
     T* probabilities;  // [query_block, tile]
     T* d_scores;       // [query_block, tile]
     T* kept;           // [query_block, tile]: dropout's factors
+    // Only where some keys are hidden:
+    bool* packed;           // [tiles of keys]: whether keys and values are there
+    std::uint64_t* chosen;  // VisibleTiles' scratch
 
     AttentionBackwardWorkspace(Carver<T>& carver, const AttentionSizes& s)
         : keys{carver.take(padded_time(s.time) * s.head_dim)},
@@ -94,7 +105,10 @@ struct AttentionBackwardWorkspace {
           delta{carver.take(padded_time(s.time))},
           probabilities{carver.take(attention_query_block * attention_tile)},
           d_scores{carver.take(attention_query_block * attention_tile)},
-          kept{carver.take(attention_query_block * attention_tile)} {}
+          kept{carver.take(attention_query_block * attention_tile)},
+          packed{reinterpret_cast<bool*>(carver.take(tile_count(s.time)))},
+          chosen{reinterpret_cast<std::uint64_t*>(
+              carver.take(VisibleTiles::scratch_words(s) * sizeof(std::uint64_t) / sizeof(T)))} {}
 };
 
 /// How many T of scratch a piece needs.

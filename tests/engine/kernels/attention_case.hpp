@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <limits>
@@ -17,6 +18,7 @@ struct AttentionCase {
     AttentionSizes sizes;
     T scale;
     AttentionDropout dropout = {};
+    AttentionVisibility visible = {};
     std::size_t row = 0;  // of the fused q, k, v
     std::vector<T> qkv, d_out, out, lse, d_qkv;
 
@@ -41,7 +43,8 @@ struct AttentionCase {
                 {out.data(), width()},
                 lse,
                 scale,
-                dropout};
+                dropout,
+                visible};
     }
     AttentionBackward<T> backward() {
         return {sizes,
@@ -55,9 +58,24 @@ struct AttentionCase {
                 {d_qkv.data() + width(), row},
                 {d_qkv.data() + width() + kv_width(), row},
                 scale,
-                dropout};
+                dropout,
+                visible};
     }
 };
+
+/// Whether a query sees a key, from the definition.
+inline bool is_visible(const AttentionSizes& s, const AttentionVisibility& v, std::size_t sequence, std::size_t head,
+                       std::size_t query, std::size_t key) {
+    if (key > query || (v.mask != nullptr && !v.mask->sees(head, query, key))) { return false; }
+    const std::size_t start =
+        v.document_start.empty() ? 0 : static_cast<std::size_t>(v.document_start[sequence * s.time + query]);
+    if (key < start) { return false; }
+    if (v.selection.top_k == 0) { return true; }
+    const auto chosen = v.selection.blocks.subspan(((sequence * s.time + query) * s.heads + head) * v.selection.top_k,
+                                                   v.selection.top_k);
+    const auto block = static_cast<std::int32_t>((key - start) / v.selection.block);
+    return std::find(chosen.begin(), chosen.end(), block) != chosen.end();
+}
 
 /// What an attention call must give, from the definition: the whole matrix of probabilities, row by row, in double.
 struct AttentionReference {
@@ -86,6 +104,10 @@ struct AttentionReference {
             std::vector<double> p(i + 1), keep(i + 1, 1.0);
             double largest = -std::numeric_limits<double>::infinity();
             for (std::size_t j = 0; j <= i; ++j) {
+                if (!is_visible(s, c.visible, b, h, i, j)) {
+                    p[j] = -std::numeric_limits<double>::infinity();
+                    continue;
+                }
                 const std::size_t other = (b * s.time + j) * c.row;
                 for (std::size_t e = 0; e < dim; ++e) {
                     p[j] += static_cast<double>(c.scale) * c.qkv[at + h * dim + e] * c.qkv[other + k_at + e];
@@ -96,10 +118,12 @@ struct AttentionReference {
                                                       1 / (1 - static_cast<double>(c.dropout.probability)))[j % 4];
                 }
             }
+            lse[(b * s.heads + h) * s.time + i] = largest;
+            if (largest == -std::numeric_limits<double>::infinity()) { continue; }
             double sum = 0;
             for (double& value : p) { sum += value = std::exp(value - largest); }
             for (double& value : p) { value /= sum; }
-            lse[(b * s.heads + h) * s.time + i] = largest + std::log(sum);
+            lse[(b * s.heads + h) * s.time + i] += std::log(sum);
             double delta = 0;
             for (std::size_t j = 0; j <= i; ++j) {
                 for (std::size_t e = 0; e < dim; ++e) {
