@@ -102,7 +102,8 @@ void run(CpuContext&, const AttentionForward<T>&);
 template <class T>
 void run(CpuContext&, const AttentionBackward<T>&);
 
-/// One query per sequence against a cache of `length` past keys and values (its own included), for decoding.
+/// One query against a cache of `length` past keys and values (its own, the last, included), for decoding. A selection
+/// has the blocks of this query alone.
 template <class T>
 struct AttentionDecode {
     std::size_t heads;
@@ -114,6 +115,7 @@ struct AttentionDecode {
     std::span<const T> v_cache;  // [length, kv_heads, head_dim]
     std::span<T> out;            // [heads, head_dim]
     T scale;
+    AttentionVisibility visible = {};  // no documents
 };
 
 template <class T>
