@@ -1,0 +1,3 @@
+target_sources(loglog_kernels PRIVATE
+  delta_attention_backward_cpu.cpp delta_attention_cost.cpp delta_attention_forward_cpu.cpp delta_attention_step_cpu.cpp
+  short_convolution_cpu.cpp)
