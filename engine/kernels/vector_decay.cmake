@@ -1,0 +1,1 @@
+target_sources(loglog_kernels PRIVATE vector_decay_backward_cpu.cpp vector_decay_cost.cpp vector_decay_forward_cpu.cpp)

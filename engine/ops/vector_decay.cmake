@@ -1,0 +1,1 @@
+target_sources(loglog_ops PRIVATE vector_decay_attention.cpp)
