@@ -298,6 +298,7 @@ void forward_sparse(const ForwardHead<T>& h, std::size_t begin, std::size_t end)
             }
             block.bits[is_second ? 1 : 0] = tile.bits;
             block.keys += keys;
+            if (is_second) { meet(); }
         });
         meet();
         if (block.is_first) {  // nothing visible at all

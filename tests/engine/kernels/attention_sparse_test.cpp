@@ -1,8 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <string>
 
+#include "engine/kernels/attention_moba.hpp"
 #include "tests/engine/kernels/attention_case.hpp"
 #include "tests/engine/kernels/each_target.hpp"
 
@@ -106,6 +108,65 @@ TEST(SparseAttention, EqualsItsDefinitionWithDropoutAndDocuments) {
         c.visible = {.mask = &mask, .document_start = starts};
         c.dropout = {.probability = 0.2f, .key = {1, 2}, .first_sequence = 5};
         expect_equals_definition(c, 1e-12, 2);
+    }
+}
+
+TEST(SparseAttention, EqualsItsDefinitionWithDocumentsAlone) {
+    AttentionCase<double> c{{1, 500, 2, 1, 8}};
+    const auto starts = documents(c.sizes, {60, 1, 1, 100, 2, 48});
+    c.visible.document_start = starts;
+    expect_equals_definition(c, 1e-12);
+}
+
+template <class T>
+std::vector<std::int32_t> chosen_blocks(AttentionCase<T>& c, std::size_t block, std::size_t top_k) {
+    std::vector<std::int32_t> chosen(c.sizes.batch * c.sizes.time * c.sizes.heads * top_k);
+    const auto forward = c.forward();
+    CpuContext cpu{2};
+    run(cpu, AttentionBlockChoice<T>{c.sizes, forward.q, forward.k, block, top_k, c.visible.document_start, chosen});
+    return chosen;
+}
+
+TEST(SparseAttention, EqualsItsDefinitionWithChosenBlocks) {
+    for_each_target([] {
+        for (const std::size_t block : {7u, 32u, 64u}) {
+            AttentionCase<float> c{{2, 500, 4, 2, 20}};
+            const auto starts = documents(c.sizes, {60, 1, 200});
+            c.visible.document_start = starts;
+            const auto chosen = chosen_blocks(c, block, 3);
+            c.visible.selection = {.block = block, .top_k = 3, .blocks = chosen};
+            c.dropout = {.probability = 0.1f};
+            expect_equals_definition(c, 2e-5, 2);
+        }
+    });
+}
+
+// Blocks whose mean key has the largest products with the query, found one by one.
+TEST(BlockChoice, TakesTheBlocksOfTheLargestScores) {
+    AttentionCase<double> c{{1, 300, 2, 1, 12}};
+    const auto chosen = chosen_blocks(c, 16, 4);
+
+    for (std::size_t t = 0; t < 300; ++t) {
+        for (std::size_t h = 0; h < 2; ++h) {
+            std::vector<std::pair<double, std::int32_t>> scores;  // negative, so that the largest come first
+            for (std::size_t b = 0; b < t / 16; ++b) {
+                double score = 0;
+                for (std::size_t key = b * 16; key < (b + 1) * 16; ++key) {
+                    for (std::size_t i = 0; i < 12; ++i) {
+                        score += c.qkv[t * c.row + h * 12 + i] * c.qkv[key * c.row + 24 + i] / 16;
+                    }
+                }
+                scores.emplace_back(-score, static_cast<std::int32_t>(b));
+            }
+            std::sort(scores.begin(), scores.end());
+            scores.resize(std::min<std::size_t>(scores.size(), 3));
+            std::vector<std::int32_t> expected{static_cast<std::int32_t>(t / 16)};
+            for (const auto& score : scores) { expected.push_back(score.second); }
+            std::sort(expected.begin(), expected.end());
+            expected.resize(4, -1);
+            const auto at = chosen.begin() + static_cast<std::ptrdiff_t>((t * 2 + h) * 4);
+            EXPECT_TRUE(std::equal(expected.begin(), expected.end(), at)) << "query " << t << ", head " << h;
+        }
     }
 }
 
