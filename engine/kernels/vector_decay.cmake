@@ -1,1 +1,2 @@
-target_sources(loglog_kernels PRIVATE vector_decay_backward_cpu.cpp vector_decay_cost.cpp vector_decay_forward_cpu.cpp)
+target_sources(loglog_kernels PRIVATE cosformer_features_cpu.cpp performer_features_cpu.cpp vector_decay_backward_cpu.cpp
+  vector_decay_cost.cpp vector_decay_forward_cpu.cpp)

@@ -1,1 +1,1 @@
-target_sources(loglog_ops PRIVATE vector_decay_attention.cpp)
+target_sources(loglog_ops PRIVATE feature_maps.cpp vector_decay_attention.cpp)
