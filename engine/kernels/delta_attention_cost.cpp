@@ -24,20 +24,48 @@ double forward_model_flops(const DeltaAttentionSizes& s) {
            (6 * keys * values + chunk * (3 * keys + 2 * values) + chunk * chunk / 3);
 }
 
-// What is executed: `states` products with a state, and of triangular ones, done up to the end of a register block,
-// `over_keys` and `over_values`; `pairs` elementwise operations per pair of tokens (an exponential counted as one).
-double executed_flops(const DeltaAttentionSizes& s, double states, double over_keys, double over_values, double pairs) {
+/// How often a pass does each kind of product.
+struct Products {
+    double states;             // with a state
+    double pairs_over_keys;    // pairs of tokens, summed over the channels of keys
+    double pairs_over_values;  // likewise of values
+    double rows_of_keys;       // triangle times keys
+    double rows_of_values;     // triangle times values, or a solve
+    double elementwise;        // operations per pair, an exponential counted as one
+};
+
+// Pairs that are computed: blocks of 12 rows by 32 columns that reach the diagonal (columns come in 16s). Other
+// instruction sets differ by a few per cent.
+double computed_pairs(std::size_t rows) {
+    const std::size_t columns = (rows + 15) / 16 * 16;
+    std::size_t pairs = 0;
+    for (std::size_t column = 0; column < columns; column += 32) {
+        pairs += std::min<std::size_t>(32, columns - column) * (rows - column / 12 * 12);
+    }
+    return static_cast<double>(pairs);
+}
+
+double chunk_flops(const DeltaAttentionSizes& s, const Products& p, std::size_t rows, bool first) {
     const double keys = static_cast<double>(s.key_dim);
     const double values = static_cast<double>(s.value_dim);
-    double per_sequence = 0;
-    for (std::size_t first = 0; first < s.time; first += std::max<std::size_t>(1, s.chunk)) {
-        const double rows = static_cast<double>(std::min(s.chunk, s.time - first));
-        const double seen = rows * (rows + 8) / 2;
-        per_sequence += 2 * seen * (over_keys * keys + over_values * values) + pairs * seen;
-        if (first > 0) { per_sequence += 2 * states * rows * keys * values; }
-    }
-    return static_cast<double>(s.batch * s.heads) * per_sequence;
+    const double tokens = static_cast<double>(rows);
+    const double triangle = tokens * (tokens + 6) / 2;  // to the end of a block of 6 rows
+    return 2 * computed_pairs(rows) * (p.pairs_over_keys * keys + p.pairs_over_values * values) +
+           2 * triangle * (p.rows_of_keys * keys + p.rows_of_values * values) + p.elementwise * triangle +
+           (first ? 0 : 2 * p.states * tokens * keys * values);
 }
+
+double executed_flops(const DeltaAttentionSizes& s, const Products& p) {
+    if (s.chunks() == 0) { return 0; }
+    const double whole = static_cast<double>(s.chunks() - 1);
+    const std::size_t last = s.time - (s.chunks() - 1) * s.chunk;
+    double flops = chunk_flops(s, p, last, s.chunks() == 1);
+    if (s.chunks() > 1) { flops += chunk_flops(s, p, s.chunk, true) + (whole - 1) * chunk_flops(s, p, s.chunk, false); }
+    return static_cast<double>(s.batch * s.heads) * flops;
+}
+
+constexpr Products forward_products{3, 2, 0, 0, 2, 8};
+constexpr Products backward_products{7, 2, 2, 4, 3, 14};
 
 }  // namespace
 
@@ -47,7 +75,7 @@ Cost cost(const DeltaAttentionForward<T>& k) {
     const double gates = tokens_of(s) * static_cast<double>(s.heads) * (k.inputs.g.empty() ? 1 : 2);
     return {
         .model_flops = forward_model_flops(s),
-        .hardware_flops = executed_flops(s, 3, 2, 2, 8) + 4 * (query_elements(s) + out_elements(s)) +
+        .hardware_flops = executed_flops(s, forward_products) + 4 * (query_elements(s) + out_elements(s)) +
                           4 * tokens_of(s) * static_cast<double>(s.heads * s.key_dim),
         .bytes_read = sizeof(T) * (query_elements(s) + key_elements(s) + value_elements(s) + gates),
         .bytes_written = sizeof(T) * (out_elements(s) + static_cast<double>(k.states.size() + k.final_state.size()))};
@@ -59,7 +87,7 @@ Cost cost(const DeltaAttentionBackward<T>& k) {
     const double gates = tokens_of(s) * static_cast<double>(s.heads) * (k.inputs.g.empty() ? 1 : 2);
     const double states = static_cast<double>(s.saved_states()) * state_elements(s);
     return {.model_flops = 2 * forward_model_flops(s),
-            .hardware_flops = executed_flops(s, 7, 6, 5, 14) + 14 * (query_elements(s) + out_elements(s)) +
+            .hardware_flops = executed_flops(s, backward_products) + 14 * (query_elements(s) + out_elements(s)) +
                               14 * tokens_of(s) * static_cast<double>(s.heads * s.key_dim),
             .bytes_read = sizeof(T) *
                           (query_elements(s) + key_elements(s) + value_elements(s) + out_elements(s) + gates + states),

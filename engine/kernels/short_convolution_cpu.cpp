@@ -240,8 +240,8 @@ Cost cost(const ShortConvolutionStep<T>& k) {
 template <class T>
 void run(CpuContext& cpu, const ShortConvolutionForward<T>& k) {
     const auto piece = HWY_DYNAMIC_DISPATCH(short_convolution_forward)();
-    cpu.for_each_range(k.sizes.rows, std::max(std::size_t{8}, rows_per_piece(k.sizes.channels)),
-                       [&](std::size_t begin, std::size_t end) { piece(k, begin, end); });
+    // Many rows to a piece: each gathers the weights anew.
+    cpu.for_each_range(k.sizes.rows, rows_per_chunk, [&](std::size_t begin, std::size_t end) { piece(k, begin, end); });
 }
 
 template <class T>
