@@ -12,19 +12,29 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <numbers>
 
 #include "engine/kernels/linear_attention.hpp"
 #include "engine/kernels/linear_chunks-inl.hpp"
+#include "engine/kernels/vector_exp2-inl.hpp"
 #include "engine/kernels/vector_math-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace loglog::HWY_NAMESPACE {
 
+/// x + 1 above 0 and e^x from there down. Float: within 4 + |x| / 2 ulp below 0. NaN stays NaN.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V elu_plus_one(D d, V x) {
-    const V one = hn::Set(d, hn::TFromD<D>{1});
-    const V low = vector_exp(d, hn::Min(x, hn::Zero(d)));
-    return hn::IfThenElse(hn::Gt(x, hn::Zero(d)), hn::Add(x, one), low);
+    using T = hn::TFromD<D>;
+    const V zero = hn::Zero(d);
+    const V negative = hn::IfThenZeroElse(hn::Gt(x, zero), x);
+    V low;
+    if constexpr (is_float<D>) {
+        low = exp2_of_negative(d, hn::Mul(negative, hn::Set(d, std::numbers::log2e_v<T>)));
+    } else {
+        low = hn::IfThenElse(hn::Eq(x, x), vector_exp(d, negative), x);
+    }
+    return hn::IfThenElse(hn::Gt(x, zero), hn::Add(x, hn::Set(d, T{1})), low);
 }
 
 /// Calls `body(feature)` with the map from x to scale * phi(x), itself called as feature(d, x).
@@ -38,7 +48,8 @@ HWY_INLINE void with_feature(FeatureMap map, T scale, const Body& body) {
             body([scale](auto d, auto x) HWY_ATTR { return hn::Mul(hn::Set(d, scale), elu_plus_one(d, x)); });
             break;
         case FeatureMap::relu:
-            body([scale](auto d, auto x) HWY_ATTR { return hn::Mul(hn::Set(d, scale), hn::Max(x, hn::Zero(d))); });
+            body([scale](auto d, auto x)
+                     HWY_ATTR { return hn::Mul(hn::Set(d, scale), hn::IfThenZeroElse(hn::Le(x, hn::Zero(d)), x)); });
             break;
     }
 }

@@ -2,11 +2,12 @@
 
 #include <cmath>
 #include <cstdlib>
-#include <vector>
+#include <span>
 
 #include "engine/base/random.hpp"
 #include "engine/kernels/linear_attention.hpp"
 #include "engine/measure/ceilings.hpp"
+#include "engine/tensor/arena.hpp"
 
 namespace {
 
@@ -19,20 +20,21 @@ struct Work {
     LinearAttentionSizes sizes;
     Kind kind;
     std::size_t row;
-    std::vector<float> qkv, d_out, out, normalizers, g, d_qkv, dg;
+    Arena arena;  // as in training, on huge pages
+    std::span<float> qkv, d_out, out, normalizers, g, d_qkv, dg;
     CpuContext cpu;
 
     Work(const LinearAttentionSizes& s, Kind kind_, int threads)
         : sizes{s},
           kind{kind_},
           row{(s.heads + s.kv_heads) * s.key_dim + s.kv_heads * s.value_dim},
-          qkv(s.batch * s.time * row),
-          d_out(s.batch * s.time * s.heads * s.value_dim),
-          out(d_out.size()),
-          normalizers(kind == Kind::elu ? s.batch * s.heads * s.time : 0),
-          g(kind == Kind::ssd ? s.batch * s.heads * s.time : 0),
-          d_qkv(qkv.size()),
-          dg(g.size()),
+          qkv{take(s.batch * s.time * row)},
+          d_out{take(s.batch * s.time * s.heads * s.value_dim)},
+          out{take(d_out.size())},
+          normalizers{take(kind == Kind::elu ? s.batch * s.heads * s.time : 0)},
+          g{take(kind == Kind::ssd ? s.batch * s.heads * s.time : 0)},
+          d_qkv{take(qkv.size())},
+          dg{take(g.size())},
           cpu{threads} {
         const Random random{Seed{1}, Stream::synthetic_data};
         for (std::size_t i = 0; i < qkv.size(); ++i) { qkv[i] = static_cast<float>(random.normal(i)); }
@@ -43,6 +45,9 @@ struct Work {
         if (!std::isfinite(out[0]) || !std::isfinite(d_qkv[0])) { std::abort(); }
     }
 
+    std::span<float> take(std::size_t count) {
+        return {reinterpret_cast<float*>(arena.allocate(count * sizeof(float))), count};
+    }
     std::size_t k_at() const { return sizes.heads * sizes.key_dim; }
     std::size_t v_at() const { return k_at() + sizes.kv_heads * sizes.key_dim; }
     std::size_t width() const { return sizes.heads * sizes.value_dim; }

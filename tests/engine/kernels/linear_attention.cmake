@@ -1,1 +1,1 @@
-loglog_add_test(linear_attention_test SOURCES linear_attention_test.cpp LINK loglog::kernels)
+loglog_add_test(linear_attention_test SOURCES linear_attention_example_test.cpp linear_attention_test.cpp LINK loglog::kernels)
