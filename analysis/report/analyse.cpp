@@ -1,4 +1,8 @@
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "analysis/inference/study.hpp"
 #include "analysis/report/report.hpp"
@@ -45,6 +49,56 @@ class Fitter {
     const ReportOptions& options_;
 };
 
+/// The kind whose runs are fitted where there are several: the baseline if it has finished runs, else the one with
+/// most.
+std::string attention_to_fit(const std::vector<RunRecord>& runs, const std::string& baseline) {
+    std::map<std::string, int> finished;
+    std::set<std::string> kinds;
+    for (const auto& run : runs) {
+        kinds.insert(run.attention);
+        if (run.state == RunState::ok && role_of(run) == RunRole::compared) { ++finished[run.attention]; }
+    }
+    if (kinds.size() < 2 || finished.empty()) { return {}; }
+    if (finished.contains(baseline)) { return baseline; }
+    return std::max_element(finished.begin(), finished.end(),
+                            [](const auto& left, const auto& right) { return left.second < right.second; })
+        ->first;
+}
+
+/// The runs that the page's laws are of; the others are noted with the reason.
+std::vector<RunRecord> runs_to_fit(const std::vector<RunRecord>& runs, Report& report) {
+    std::vector<RunRecord> kept;
+    for (const auto& run : runs) {
+        if (role_of(run) != RunRole::compared) {
+            report.excluded.push_back({run.id, "a learning-rate search"});
+        } else if (!report.fitted_attention.empty() && run.attention != report.fitted_attention &&
+                   run.state == RunState::ok) {
+            report.excluded.push_back({run.id, "its attention is " + run.attention + ": see the comparison"});
+        } else {
+            kept.push_back(run);
+        }
+    }
+    if (!report.fitted_attention.empty()) {
+        report.warnings.push_back(
+            {"one_attention_fitted",
+             fmt::format("the runs differ in attention; a law of mixed kinds means nothing, so the fits and their "
+                         "figures are of '{}' alone",
+                         report.fitted_attention)});
+    }
+    return kept;
+}
+
+void compare_kinds(Report& report) {
+    CompareOptions options;
+    options.baseline = report.fitted_attention;
+    options.bootstrap = report.options.bootstrap;
+    std::vector<ComparedRun> runs;
+    for (const auto& run : report.input.runs) { runs.push_back({run.record, run.curve.loss_by_position}); }
+    try {
+        report.comparison = compare_attention(runs, options);
+    } catch (const InputError& error) { report.comparison_failure = error.what(); }
+}
+
 }  // namespace
 
 const Inference* Report::find(std::string_view id) const {
@@ -55,11 +109,14 @@ const Inference* Report::find(std::string_view id) const {
 Report analyse(ReportInput input, const ReportOptions& options) {
     if (input.runs.empty()) { throw InputError{"report: no run was chosen by " + input.selection}; }
     Report report;
-    std::vector<RunRecord> records;
-    for (const auto& run : input.runs) { records.push_back(run.record); }
+    std::vector<RunRecord> all;
+    for (const auto& run : input.runs) { all.push_back(run.record); }
     report.input = std::move(input);
     report.options = options;
-    report.warnings = mixture_warnings(records);
+    report.fitted_attention = attention_to_fit(all, options.baseline);
+    const std::vector<RunRecord> records = runs_to_fit(all, report);
+    for (auto& warning : mixture_warnings(records)) { report.warnings.push_back(std::move(warning)); }
+    if (!report.fitted_attention.empty()) { compare_kinds(report); }
 
     const Fitter fitter{records, options};
     const ParameterCount counts[] = {ParameterCount::non_embedding, ParameterCount::with_head, ParameterCount::total};
@@ -80,7 +137,8 @@ Report analyse(ReportInput input, const ReportOptions& options) {
     }
     for (const auto count : counts) { add("chinchilla", "", count); }
     try {
-        report.excluded = dataset_of_runs(records, ParameterCount::non_embedding, "the chosen runs").excluded;
+        const auto runs = dataset_of_runs(records, ParameterCount::non_embedding, "the chosen runs");
+        report.excluded.insert(report.excluded.end(), runs.excluded.begin(), runs.excluded.end());
     } catch (const InputError&) {
         for (const auto& record : records) { report.excluded.push_back({record.id, to_text(record.state)}); }
     }

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "analysis/report/attention_section.hpp"
 #include "analysis/report/drawable.hpp"
 #include "analysis/report/figures.hpp"
 #include "analysis/report/thin.hpp"
@@ -34,9 +35,16 @@ void append_line(Json& rows, const Inference& fit) {
     }
 }
 
+/// Runs that the page's fits do not see, whatever they are of.
+std::set<std::string> runs_outside(const Report& report) {
+    std::set<std::string> ids;
+    for (const auto& exclusion : report.excluded) { ids.insert(exclusion.id); }
+    return ids;
+}
+
 /// Residuals of the runs that a fit of one variable used: ln(measured/fitted).
 void append_residuals(Json& rows, const Report& report, const Inference& fit, const std::string& x) {
-    std::set<std::string> left_out;
+    std::set<std::string> left_out = runs_outside(report);
     for (const auto& exclusion : fit.excluded) { left_out.insert(exclusion.id); }
     for (const auto& [record, curve] : report.input.runs) {
         if (!can_be_fitted(record) || left_out.contains(record.id)) { continue; }
@@ -57,6 +65,7 @@ Json run_rows(const Report& report) {
         if (fit == nullptr) { continue; }
         for (const auto& exclusion : fit->excluded) { unused.insert({x, exclusion.id}); }
     }
+    const auto outside = runs_outside(report);
     for (const auto& [record, curve] : report.input.runs) {
         if (!can_be_fitted(record)) { continue; }
         Json row = {{"run", record.id}};
@@ -66,7 +75,8 @@ Json run_rows(const Report& report) {
         row["attention"] = record.attention;
         if (record.seed) { row["seed"] = *record.seed; }
         for (const char* x : {"N", "D", "C"}) {
-            row[std::string{"use_"} + x] = unused.contains({x, record.id}) ? "not in the fit" : "in the fit";
+            row[std::string{"use_"} + x] =
+                unused.contains({x, record.id}) || outside.contains(record.id) ? "not in the fit" : "in the fit";
         }
         rows.push_back(std::move(row));
     }
@@ -78,8 +88,9 @@ Json surface_rows(const Report& report) {
     Json rows = Json::array();
     const Inference* fit = report.find("chinchilla-non_embedding");
     if (fit == nullptr) { return rows; }
+    const auto outside = runs_outside(report);
     for (const auto& [record, curve] : report.input.runs) {
-        if (!can_be_fitted(record)) { continue; }
+        if (!can_be_fitted(record) || outside.contains(record.id)) { continue; }
         const double n = quantity(record, "N");
         const double d = quantity(record, "D");
         const double fitted = std::exp(
@@ -112,6 +123,7 @@ nlohmann::ordered_json datasets(const Report& report) {
         sets[std::string{"residual_"} + x] = std::move(residuals);
     }
     sets["surface"] = surface_rows(report);
+    if (report.comparison) { sets.update(attention_datasets(*report.comparison)); }
     return sets;
 }
 

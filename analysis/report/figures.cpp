@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "analysis/report/attention_section.hpp"
+#include "analysis/report/chart_parts.hpp"
 #include "analysis/report/drawable.hpp"
-#include "analysis/report/thin.hpp"
 
 namespace loglog {
 namespace {
@@ -23,36 +23,12 @@ constexpr const char* saturating_colour = "#009E73";
 constexpr const char* point_colour = "#2F7FBF";
 const std::vector<std::string> sequence{"#5B53A8", "#2F7FBF", "#1D9E89", "#7DAF3A", "#E0A51B"};
 
-constexpr std::size_t most_runs_highlighted = 250;  // above it, following the pointer stutters
-
-struct Range {
-    double low = std::numeric_limits<double>::infinity();
-    double high = 0;
-
-    void include(double value) {
-        if (!(value > 0) || !std::isfinite(value)) { return; }  // has no place on a logarithmic axis
-        low = std::min(low, value);
-        high = std::max(high, value);
-    }
-};
-
-/// Round numbers on a logarithmic axis: decades where there are three or more, else 1, 2, 5, else finer.
-std::vector<double> log_ticks(const Range& range) {
-    if (!(range.low > 0) || !(range.high >= range.low) || !std::isfinite(range.high)) { return {}; }
-    const double decades = std::log10(range.high / range.low);
-    std::vector<double> steps{1};
-    if (decades < 2.5) { steps = {1, 2, 5}; }
-    if (decades < 1) { steps = {1, 1.5, 2, 3, 4, 5, 7}; }
-    std::vector<double> ticks;
-    for (int power = static_cast<int>(std::floor(std::log10(range.low))); std::pow(10.0, power) <= range.high;
-         ++power) {
-        for (const double step : steps) {
-            const double tick = rounded(step * std::pow(10.0, power), 3);
-            if (tick >= range.low && tick <= range.high) { ticks.push_back(tick); }
-        }
-    }
-    return ticks;
+/// Compute is written as powers of ten, counts with decimal prefixes.
+AxisNumbers numbers_of(const std::string& x) {
+    return x == "flops" || x == "C" ? AxisNumbers::exponential : AxisNumbers::prefixed;
 }
+
+constexpr std::size_t most_runs_highlighted = 250;  // above it, following the pointer stutters
 
 /// The extent of every axis, over the runs that can be drawn; charts under one another share it.
 std::map<std::string, Range> ranges(const Report& report) {
@@ -72,29 +48,6 @@ std::map<std::string, Range> ranges(const Report& report) {
     return extents;
 }
 
-Json log_axis(const std::string& field, const std::string& title, const Range& range, bool is_compute) {
-    const Range wider{range.low / 1.12, range.high * 1.12};
-    Json axis = {{"labelOverlap", "greedy"}, {"values", log_ticks(wider)}};
-    if (is_compute) {
-        axis["labelExpr"] = "replace(format(datum.value, '~e'), '+', '')";
-    } else {
-        axis["format"] = "~s";
-    }
-    return {{"field", field},
-            {"type", "quantitative"},
-            {"title", title},
-            {"scale", {{"type", "log"}, {"nice", false}, {"domain", {wider.low, wider.high}}}},
-            {"axis", std::move(axis)}};
-}
-
-Json loss_axis(const std::string& title) {
-    return {{"field", "loss"},
-            {"type", "quantitative"},
-            {"title", title},
-            {"scale", {{"type", "log"}, {"nice", false}, {"padding", 8}}},
-            {"axis", {{"format", "~g"}, {"minExtent", 44}, {"tickCount", 7}}}};
-}
-
 Json size_colour(const Range& sizes) {
     return {
         {"field", "N"},
@@ -102,26 +55,6 @@ Json size_colour(const Range& sizes) {
         {"title", "N, non-embedding"},
         {"scale", {{"type", "log"}, {"range", sequence}, {"interpolate", "lab"}}},
         {"legend", {{"type", "gradient"}, {"format", "~s"}, {"gradientLength", 140}, {"values", log_ticks(sizes)}}}};
-}
-
-Json tooltip(const std::vector<std::array<const char*, 3>>& fields) {
-    Json list = Json::array();
-    for (const auto& [field, title, format] : fields) {
-        Json entry = {{"field", field}, {"title", title}};
-        if (*format != '\0') {
-            entry["type"] = "quantitative";
-            entry["format"] = format;
-        }
-        list.push_back(std::move(entry));
-    }
-    return list;
-}
-
-Json spec_of(int height) {
-    return {{"$schema", "https://vega.github.io/schema/vega-lite/v6.json"},
-            {"width", "container"},
-            {"height", height},
-            {"autosize", {{"type", "fit-x"}, {"contains", "padding"}}}};
 }
 
 Chart curves_chart(const std::string& x, const std::string& title, std::map<std::string, Range>& extents,
@@ -139,7 +72,7 @@ Chart curves_chart(const std::string& x, const std::string& title, std::map<std:
     }
     Json spec = spec_of(380);
     spec["data"] = {{"name", "curves"}};
-    spec["encoding"] = {{"x", log_axis(x, title, extents[x], x == "flops")},
+    spec["encoding"] = {{"x", log_axis(x, title, extents[x], numbers_of(x))},
                         {"y", loss_axis("loss, nats per token")},
                         {"color", size_colour(extents["size"])},
                         {"detail", {{{"field", "run"}}, {{"field", "kind"}}}},
@@ -184,14 +117,14 @@ Chart fit_chart(const std::string& x, const std::string& title, const Range& ran
     Json band = {{"data", {{"name", line}}},
                  {"mark", {{"type", "area"}, {"opacity", 0.16}}},
                  {"encoding",
-                  {{"x", log_axis("x", title, range, x == "C")},
+                  {{"x", log_axis("x", title, range, numbers_of(x))},
                    {"y", {{"field", "low"}, {"type", "quantitative"}, {"scale", {{"type", "log"}}}}},
                    {"y2", {{"field", "high"}}},
                    {"color", law_colour()}}}};
     Json curve = {{"data", {{"name", line}}},
                   {"mark", {{"type", "line"}, {"strokeWidth", 2}}},
                   {"encoding",
-                   {{"x", log_axis("x", title, range, x == "C")},
+                   {{"x", log_axis("x", title, range, numbers_of(x))},
                     {"y", loss_axis("validation loss, nats per token")},
                     {"color", law_colour()},
                     {"strokeDash", law_dash()}}}};
@@ -200,7 +133,7 @@ Chart fit_chart(const std::string& x, const std::string& title, const Range& ran
         {"data", {{"name", "runs"}}},
         {"mark", {{"type", "point"}, {"strokeWidth", 1.3}, {"size", 46}}},
         {"encoding",
-         {{"x", log_axis(x, title, range, x == "C")},
+         {{"x", log_axis(x, title, range, numbers_of(x))},
           {"y", loss_axis("validation loss, nats per token")},
           {"stroke", {{"value", point_colour}}},
           {"fill",
@@ -231,7 +164,7 @@ Chart residual_chart(const std::string& x, const std::string& title, const Range
     Json dots = {{"data", {{"name", "residual_" + x}}},
                  {"mark", {{"type", "point"}, {"filled", true}, {"size", 28}, {"opacity", 0.8}}},
                  {"encoding",
-                  {{"x", log_axis("x", title, range, x == "C")},
+                  {{"x", log_axis("x", title, range, numbers_of(x))},
                    {"y",
                     {{"field", "residual"},
                      {"type", "quantitative"},
@@ -296,6 +229,9 @@ std::vector<Figure> figures(const Report& report) {
         list.push_back({"Loss against compute",
                         "The same curves against exact model FLOPs, forward and backward.",
                         {curves_chart("flops", "training compute, FLOPs", extents, highlight)}});
+    }
+    if (report.comparison) {
+        for (auto& figure : attention_figures(*report.comparison)) { list.push_back(std::move(figure)); }
     }
     if (!has_finished_runs(report)) { return list; }
     const std::array<std::array<const char*, 4>, 3> axes{

@@ -19,6 +19,7 @@ struct Figure {
     std::string title;
     std::string caption;
     std::vector<Chart> charts;
+    std::string section = "figures";  ///< of the page, which it stands in
 };
 
 /// The figures of a page, those left out that have nothing to draw.

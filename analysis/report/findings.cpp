@@ -17,16 +17,21 @@ std::string range_text(const std::vector<double>& values) {
 
 std::string scope(const Report& report) {
     std::vector<double> n, d, c;
+    std::set<std::string> outside;
+    for (const auto& exclusion : report.excluded) { outside.insert(exclusion.id); }
     for (const auto& run : report.input.runs) {
         const auto& r = run.record;
-        if (r.state != RunState::ok || !r.non_embedding_params || !r.tokens || !r.flops) { continue; }
+        if (outside.contains(r.id) || r.state != RunState::ok || !r.non_embedding_params || !r.tokens || !r.flops) {
+            continue;
+        }
         n.push_back(static_cast<double>(*r.non_embedding_params));
         d.push_back(static_cast<double>(*r.tokens));
         c.push_back(*r.flops);
     }
     if (n.empty()) { return "None of the chosen runs has finished, so nothing could be fitted."; }
-    return fmt::format("{} finished runs enter the fits: {} non-embedding parameters, {} training tokens, {} FLOPs.",
-                       n.size(), range_text(n), range_text(d), range_text(c));
+    const std::string kind = report.fitted_attention.empty() ? "" : " with attention " + report.fitted_attention;
+    return fmt::format("{} finished runs{} enter the fits: {} non-embedding parameters, {} training tokens, {} FLOPs.",
+                       n.size(), kind, range_text(n), range_text(d), range_text(c));
 }
 
 std::string exponent(const Report& report, const char* id, const char* symbol, const char* phrase) {

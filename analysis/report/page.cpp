@@ -8,6 +8,7 @@
 #include <set>
 
 #include "analysis/report/assets.hpp"
+#include "analysis/report/attention_section.hpp"
 #include "analysis/report/figures.hpp"
 #include "analysis/report/html.hpp"
 #include "analysis/report/quantity.hpp"
@@ -66,10 +67,11 @@ std::string findings_section(const Report& report) {
     return html + "</section>\n";
 }
 
-std::string figures_section(const std::vector<Figure>& list) {
-    std::string html = "<section id=\"figures\">\n<h2>Figures</h2>\n";
-    int number = 0;
+/// The figures of a section; `number` counts through the page.
+std::string figures_of(const std::vector<Figure>& list, std::string_view section, int& number) {
+    std::string html;
     for (const auto& figure : list) {
+        if (figure.section != section) { continue; }
         html += "<figure>\n";
         for (const auto& chart : figure.charts) {
             html += fmt::format("<div class=\"chart{}\" id=\"{}\"></div>\n",
@@ -78,7 +80,24 @@ std::string figures_section(const std::vector<Figure>& list) {
         html += fmt::format("<figcaption><b>Figure {}. {}.</b> {}</figcaption>\n</figure>\n", ++number,
                             escape_html(figure.title), escape_html(figure.caption));
     }
+    return html;
+}
+
+/// The comparison of kinds of attention, or why there is none; nothing where there is one kind.
+std::string attention_part(const Report& report, const std::vector<Figure>& list, int& number) {
+    if (report.fitted_attention.empty()) { return {}; }
+    std::string html = "<section id=\"attention\">\n<h2>Attention compared</h2>\n";
+    if (report.comparison) {
+        html += attention_summary(*report.comparison) + figures_of(list, "attention", number) +
+                attention_details(*report.comparison);
+    } else {
+        html += "<p>Not compared: " + escape_html(report.comparison_failure) + ".</p>\n";
+    }
     return html + "</section>\n";
+}
+
+std::string figures_section(const std::vector<Figure>& list, int& number) {
+    return "<section id=\"figures\">\n<h2>Figures</h2>\n" + figures_of(list, "figures", number) + "</section>\n";
 }
 
 std::string fits_section(const Report& report) {
@@ -170,8 +189,11 @@ std::string render_page(const Report& report) {
         {"datasets", datasets(report)}, {"curves", curve_columns(report)}, {"charts", std::move(charts)}};
     const std::string json = data.dump(-1, ' ', false, Json::error_handler_t::replace);
 
-    const std::string content = findings_section(report) + figures_section(list) + fits_section(report) +
-                                runs_section(report) + environment_section(report) + recompute_section(report);
+    int figure = 0;
+    const std::string compared = attention_part(report, list, figure);
+    const std::string content = findings_section(report) + compared + figures_section(list, figure) +
+                                fits_section(report) + runs_section(report) + environment_section(report) +
+                                recompute_section(report);
     const std::string byline =
         fmt::format("{} runs, {} of them finished and fitted &middot; chosen by <code>{}</code> &middot; {}",
                     report.input.runs.size(), report.input.runs.size() - report.excluded.size(),
@@ -180,10 +202,11 @@ std::string render_page(const Report& report) {
                 {{"title", escape_html(report.input.title)},
                  {"version", escape_html(report.input.program_version)},
                  {"byline", byline},
-                 {"navigation",
-                  "<a href=\"#findings\">Findings</a><a href=\"#figures\">Figures</a><a href=\"#fits-section\">Fits</a>"
-                  "<a href=\"#runs-section\">Runs</a><a href=\"#environment\">Environment</a>"
-                  "<a href=\"#recompute\">How to recompute</a>"},
+                 {"navigation", std::string{"<a href=\"#findings\">Findings</a>"} +
+                                    (compared.empty() ? "" : "<a href=\"#attention\">Attention</a>") +
+                                    "<a href=\"#figures\">Figures</a><a href=\"#fits-section\">Fits</a>"
+                                    "<a href=\"#runs-section\">Runs</a><a href=\"#environment\">Environment</a>"
+                                    "<a href=\"#recompute\">How to recompute</a>"},
                  {"content", content},
                  {"data", escape_json_for_script(json)},
                  {"libraries", std::string{chart_libraries()}}});

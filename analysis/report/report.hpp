@@ -5,16 +5,18 @@
 #include <string>
 #include <vector>
 
+#include "analysis/attention/comparison.hpp"
 #include "analysis/inference/run_dataset.hpp"
 
 namespace loglog {
 
 /// What a run measured while it trained; each group of vectors has one length.
 struct RunCurve {
-    std::vector<double> tokens;      ///< trained so far, one a step
-    std::vector<double> train_loss;  ///< nats per token
-    std::vector<double> val_tokens;  ///< trained so far, one an evaluation
-    std::vector<double> val_loss;    ///< nats per token
+    std::vector<double> tokens;              ///< trained so far, one a step
+    std::vector<double> train_loss;          ///< nats per token
+    std::vector<double> val_tokens;          ///< trained so far, one an evaluation
+    std::vector<double> val_loss;            ///< nats per token
+    std::vector<double> loss_by_position{};  ///< nats per token by part of the window, of the last evaluation
 };
 
 struct ReportRun {
@@ -36,6 +38,7 @@ struct ReportInput {
 struct ReportOptions {
     Objective objective;
     BootstrapOptions bootstrap;
+    std::string baseline = "dense";  ///< where there are several kinds of attention: what the others are compared with
 };
 
 /// One fit of the page, or why there is none.
@@ -53,13 +56,19 @@ struct Report {
     ReportInput input;
     ReportOptions options;
     std::vector<ReportFit> fits;
-    std::vector<Exclusion> excluded;  ///< runs that enter no fit
-    std::vector<Warning> warnings;    ///< of the set of runs, not of one fit
+    std::vector<Exclusion> excluded;         ///< runs that enter no fit
+    std::vector<Warning> warnings;           ///< of the set of runs, not of one fit
+    std::string fitted_attention{};          ///< where there are several kinds: the one whose runs the fits are of
+    std::optional<Comparison> comparison{};  ///< of the kinds of attention, where there are several
+    std::string comparison_failure{};        ///< why there is none although there are several
 
     /// The fit of this id if it succeeded.
     const Inference* find(std::string_view id) const;
 };
 
+/// Where the runs have several kinds of attention, compares them; the fits are then of the baseline's runs alone, since
+/// a law of mixed kinds means nothing. Learning-rate searches enter no fit.
+///
 /// Fits `power` and `saturating` to N (three conventions), D and C, and `chinchilla` under the three conventions. A law
 /// that the runs cannot identify becomes a failure with its reason; throws InputError only if there are no runs at all.
 Report analyse(ReportInput input, const ReportOptions& options);

@@ -35,6 +35,9 @@ std::string to_json(const Report& report) {
         }
         root["fits"].push_back(std::move(one));
     }
+    root["fitted_attention"] = report.fitted_attention.empty() ? Json(nullptr) : Json(report.fitted_attention);
+    root["comparison"] = report.comparison ? Json::parse(to_json(*report.comparison)) : Json(nullptr);
+    if (!report.comparison_failure.empty()) { root["comparison_failure"] = report.comparison_failure; }
     root["excluded"] = Json::array();
     for (const auto& [id, reason] : report.excluded) { root["excluded"].push_back({{"id", id}, {"reason", reason}}); }
     root["warnings"] = warning_rows(report.warnings);

@@ -131,15 +131,16 @@ TEST(Analyse, RendersRunsOfWhichNoneHasFinished) {
 
 TEST(Analyse, WarnsWhereOneLawMixesKinds) {
     ReportInput input = sample_report_input();
-    input.runs[0].record.attention = "window";
+    input.runs[0].record.parameterization = "mup";
+    input.runs[0].record.family = "encoder";
     ReportOptions options;
     options.bootstrap = {0, Seed{1}, 1};
 
     const Report report = analyse(input, options);
 
-    ASSERT_EQ(report.warnings.size(), 1u);
+    ASSERT_EQ(report.warnings.size(), 2u);
     EXPECT_EQ(report.warnings[0].code, "mixed_runs");
-    EXPECT_THAT(report.warnings[0].text, HasSubstr("attention (dense, window)"));
+    EXPECT_THAT(report.warnings[0].text, HasSubstr("family (decoder, encoder)"));
 }
 
 TEST(RenderPage, IsSelfContainedAndEscapesWhatItShows) {
