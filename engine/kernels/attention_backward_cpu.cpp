@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <numbers>
 
@@ -107,6 +108,46 @@ void backward_dense(const AttentionBackward<T>& k, const AttentionBackwardWorksp
     if (piece.gradients != AttentionGradients::keys) { unpack_queries(k, w, piece, head); }
 }
 
+// One tile where some keys are hidden; only for the queries that see one, moved together if they are few. Not with
+// dropout, whose numbers go by place.
+template <class T>
+void backward_tile(const AttentionBackward<T>& k, const AttentionBackwardWorkspace<T>& w, const BackwardTile& tile,
+                   std::uint64_t lone, AttentionGradients gradients) {
+    const std::size_t dim = padded_dim(k.sizes.head_dim);
+    const bool dropping = k.dropout.probability > 0;
+    const std::uint64_t seeing = seeing_rows(tile.bits, tile.rows);
+    if (tile.diagonal || dropping || std::popcount(seeing) > static_cast<int>(SomeRows::most)) {
+        score_tile(w, k.sizes, tile, dropping);
+        settle_lone_rows(w, tile, lone, dropping);
+        add_products(w, dim, tile, gradients);
+        return;
+    }
+    const SomeRows rows{seeing};
+    AttentionBackwardWorkspace<T> some = w;
+    some.queries = w.some_queries;
+    some.d_out = w.some_d_out;
+    some.dq = w.some_dq;
+    some.lse = w.some_lse;
+    some.delta = w.some_delta;
+    rows.gather(w.queries + tile.query * dim, dim, some.queries);
+    rows.gather(w.d_out + tile.query * dim, dim, some.d_out);
+    rows.gather(w.dq + tile.query * dim, dim, some.dq);
+    rows.gather(w.lse + tile.query, 1, some.lse);
+    rows.gather(w.delta + tile.query, 1, some.delta);
+    AttentionTileBits bits{};
+    if (tile.bits != nullptr) { rows.gather(tile.bits, 1, bits.data()); }
+    BackwardTile part = tile;
+    part.query = 0;
+    part.rows = rows.count();
+    part.bits = tile.bits == nullptr ? nullptr : bits.data();
+    std::uint64_t some_lone = 0;
+    for (std::size_t i = 0; i < rows.count(); ++i) { some_lone |= (lone >> rows[i] & 1) << i; }
+    score_tile(some, k.sizes, part, dropping);
+    settle_lone_rows(some, part, some_lone, dropping);
+    add_products(some, dim, part, gradients);
+    rows.scatter(some.dq, dim, w.dq + tile.query * dim);
+}
+
 // The same where some keys are hidden, tile of queries by tile of queries; what is needed is packed when first met.
 template <class T>
 void backward_sparse(const AttentionBackward<T>& k, const AttentionBackwardWorkspace<T>& w,
@@ -136,9 +177,7 @@ void backward_sparse(const AttentionBackward<T>& k, const AttentionBackwardWorks
                                                      query == part.first_key,
                                                      seen.bits};
                              if (dropping) { fill_kept(w, k.dropout, numbers, piece.sequence, tile); }
-                             score_tile(w, s, tile, dropping);
-                             settle_lone_rows(w, tile, lone, dropping);
-                             add_products(w, dim, tile, piece.gradients);
+                             backward_tile(k, w, tile, lone, piece.gradients);
                          });
         if (piece.gradients == AttentionGradients::keys) { continue; }
         if (!is_packed) { std::fill_n(w.dq + query * dim, attention_tile * dim, T{0}); }

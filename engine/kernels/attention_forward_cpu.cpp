@@ -1,4 +1,5 @@
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -250,6 +251,43 @@ void meet_keys(const ForwardHead<T>& h, const ForwardTile& tile) {
     weigh_values(w, h.kernel.sizes, tile);
 }
 
+// The same for the queries that see a key of the block, moved together if they are few. Not with dropout, whose numbers
+// go by place.
+template <class T>
+void meet_visible_keys(const ForwardHead<T>& h, const ForwardTile& tile) {
+    std::uint64_t seeing = seeing_rows(tile.bits[0], tile.rows);
+    if (tile.keys > attention_tile) { seeing |= seeing_rows(tile.bits[1], tile.rows); }
+    const bool is_past = tile.key + tile.keys <= tile.query;
+    if (!is_past || h.kernel.dropout.probability > 0 || std::popcount(seeing) > static_cast<int>(SomeRows::most)) {
+        meet_keys(h, tile);
+        return;
+    }
+    const auto& w = h.workspace;
+    const std::size_t dim = padded_dim(h.kernel.sizes.head_dim);
+    const SomeRows rows{seeing};
+    AttentionForwardWorkspace<T> some = w;
+    some.queries = w.some_queries;
+    some.out = w.some_out;
+    some.totals = w.some_totals;
+    some.largest = w.some_largest;
+    rows.gather(w.queries, dim, some.queries);
+    rows.gather(w.out, dim, some.out);
+    rows.gather(w.totals, 16, some.totals);
+    rows.gather(w.largest, 1, some.largest);
+    ForwardTile part = tile;
+    part.rows = rows.count();
+    std::array<AttentionTileBits, 2> bits;
+    for (std::size_t half = 0; half < 2; ++half) {
+        if (tile.bits[half] == nullptr) { continue; }
+        rows.gather(tile.bits[half], 1, bits[half].data());
+        part.bits[half] = bits[half].data();
+    }
+    meet_keys(ForwardHead<T>{h.kernel, some, h.sequence, h.head, h.numbers}, part);
+    rows.scatter(some.out, dim, w.out);
+    rows.scatter(some.totals, 16, w.totals);
+    rows.scatter(some.largest, 1, w.largest);
+}
+
 // Queries [begin, end), which see all keys up to themselves.
 template <class T>
 void forward_dense(const ForwardHead<T>& h, std::size_t begin, std::size_t end) {
@@ -278,12 +316,13 @@ void forward_sparse(const ForwardHead<T>& h, std::size_t begin, std::size_t end)
     for (std::size_t query = begin; query < end; query += attention_tile) {
         const std::size_t rows = std::min(attention_tile, end - query);
         start_queries(h, query, rows);
-        ForwardTile block{query, 0, rows, 0, true};
+        // A query's first keys may lie in any block, so sums start at zero.
+        std::fill_n(w.totals, attention_tile * 16, T{0});
+        std::fill_n(w.out, attention_tile * padded_dim(s.head_dim), T{0});
+        ForwardTile block{query, 0, rows, 0, false};
         const auto meet = [&] {
-            if (block.keys == 0) { return; }
-            meet_keys(h, block);
+            if (block.keys > 0) { meet_visible_keys(h, block); }
             block.keys = 0;
-            block.is_first = false;
         };
         visible.for_each(query / attention_tile, 0, tile_count(s.time), [&](const VisibleTile& tile) {
             const std::size_t key = tile.key_tile * attention_tile;
@@ -301,10 +340,6 @@ void forward_sparse(const ForwardHead<T>& h, std::size_t begin, std::size_t end)
             if (is_second) { meet(); }
         });
         meet();
-        if (block.is_first) {  // nothing visible at all
-            std::fill_n(w.totals, attention_tile * 16, T{0});
-            std::fill_n(w.out, attention_tile * padded_dim(s.head_dim), T{0});
-        }
         finish_rows(h.kernel, w, h.sequence, h.head, block);
     }
 }

@@ -16,6 +16,41 @@ struct VisibleTile {
     const std::uint64_t* bits;  ///< [attention_tile] as in AttentionTileBits; none: all keys up to the query's own
 };
 
+/// The rows of `rows` (bits) in order: what is done for some queries of a tile is done for these alone.
+class SomeRows {
+  public:
+    /// More rows than this are not worth being moved.
+    static constexpr std::size_t most = attention_tile * 3 / 4;
+
+    explicit SomeRows(std::uint64_t rows) noexcept {
+        for (; rows != 0; rows &= rows - 1) { places_[count_++] = static_cast<std::size_t>(std::countr_zero(rows)); }
+    }
+    std::size_t count() const noexcept { return count_; }
+    std::size_t operator[](std::size_t index) const noexcept { return places_[index]; }
+
+    /// Rows of `width` values, close together, and back in their places.
+    template <class T>
+    void gather(const T* from, std::size_t width, T* to) const noexcept {
+        for (std::size_t i = 0; i < count_; ++i) { std::copy_n(from + places_[i] * width, width, to + i * width); }
+    }
+    template <class T>
+    void scatter(const T* from, std::size_t width, T* to) const noexcept {
+        for (std::size_t i = 0; i < count_; ++i) { std::copy_n(from + i * width, width, to + places_[i] * width); }
+    }
+
+  private:
+    std::array<std::size_t, attention_tile> places_;
+    std::size_t count_ = 0;
+};
+
+/// The first `rows` queries that see any key of a tile; all without bits.
+inline std::uint64_t seeing_rows(const std::uint64_t* bits, std::size_t rows) noexcept {
+    if (bits == nullptr) { return (std::uint64_t{1} << rows) - 1; }
+    std::uint64_t seeing = 0;
+    for (std::size_t row = 0; row < rows; ++row) { seeing |= static_cast<std::uint64_t>(bits[row] != 0) << row; }
+    return seeing;
+}
+
 /// Goes through the tiles of keys that a tile of queries sees, in order, with everything that AttentionVisibility says
 /// put together.
 class VisibleTiles {

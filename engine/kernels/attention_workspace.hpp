@@ -56,6 +56,11 @@ struct AttentionForwardWorkspace {
     // Only where some keys are hidden:
     bool* packed;           // [tiles of keys]: whether keys and values are there
     std::uint64_t* chosen;  // VisibleTiles' scratch
+    // Of the queries of a tile that see some key of a block, if they are few:
+    T* some_queries;  // [tile, dim]
+    T* some_out;      // [tile, dim]
+    T* some_totals;   // [tile, 16]
+    T* some_largest;  // [tile]
 
     AttentionForwardWorkspace(Carver<T>& carver, const AttentionSizes& s)
         : keys{carver.take(padded_time(s.time) * s.head_dim)},
@@ -69,7 +74,11 @@ struct AttentionForwardWorkspace {
           rescale{carver.take(attention_tile)},
           packed{reinterpret_cast<bool*>(carver.take(tile_count(s.time)))},
           chosen{reinterpret_cast<std::uint64_t*>(
-              carver.take(VisibleTiles::scratch_words(s) * sizeof(std::uint64_t) / sizeof(T)))} {}
+              carver.take(VisibleTiles::scratch_words(s) * sizeof(std::uint64_t) / sizeof(T)))},
+          some_queries{carver.take(attention_tile * padded_dim(s.head_dim))},
+          some_out{carver.take(attention_tile * padded_dim(s.head_dim))},
+          some_totals{carver.take(attention_tile * 16)},
+          some_largest{carver.take(attention_tile)} {}
 };
 
 /// Scratch of one piece of the backward pass.
@@ -91,6 +100,12 @@ struct AttentionBackwardWorkspace {
     // Only where some keys are hidden:
     bool* packed;           // [tiles of keys]: whether keys and values are there
     std::uint64_t* chosen;  // VisibleTiles' scratch
+    // Of the queries of a tile that see some key of another, if they are few:
+    T* some_queries;  // [tile, dim]
+    T* some_d_out;    // [tile, dim]
+    T* some_dq;       // [tile, dim]
+    T* some_lse;      // [tile]
+    T* some_delta;    // [tile]
 
     AttentionBackwardWorkspace(Carver<T>& carver, const AttentionSizes& s)
         : keys{carver.take(padded_time(s.time) * s.head_dim)},
@@ -108,7 +123,12 @@ struct AttentionBackwardWorkspace {
           kept{carver.take(attention_query_block * attention_tile)},
           packed{reinterpret_cast<bool*>(carver.take(tile_count(s.time)))},
           chosen{reinterpret_cast<std::uint64_t*>(
-              carver.take(VisibleTiles::scratch_words(s) * sizeof(std::uint64_t) / sizeof(T)))} {}
+              carver.take(VisibleTiles::scratch_words(s) * sizeof(std::uint64_t) / sizeof(T)))},
+          some_queries{carver.take(attention_tile * padded_dim(s.head_dim))},
+          some_d_out{carver.take(attention_tile * padded_dim(s.head_dim))},
+          some_dq{carver.take(attention_tile * padded_dim(s.head_dim))},
+          some_lse{carver.take(attention_tile)},
+          some_delta{carver.take(attention_tile)} {}
 };
 
 /// How many T of scratch a piece needs.
