@@ -174,6 +174,7 @@ TEST(VectorDecay, StaysCloseOverLongSequences) {
             expect_close(run.dq(), gradients.dq);
             expect_close(run.dk(), gradients.dk);
             expect_close(run.dv(), gradients.dv);
+            expect_close(run.dg(), gradients.dg);
         }
     }
 }
