@@ -42,6 +42,7 @@ int main(int argc, char** argv) {
     add_sweep_verb(app, program);
     add_runs_verb(app, program);
     add_fit_verb(app, program);
+    add_compare_verb(app, program);
     add_report_verb(app, program);
     add_generate_verb(app, program);
     add_score_verb(app, program);

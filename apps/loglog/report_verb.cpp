@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <memory>
@@ -7,6 +8,7 @@
 
 #include "analysis/fit/parallel.hpp"
 #include "analysis/report/report.hpp"
+#include "apps/loglog/run_choice.hpp"
 #include "apps/loglog/verbs.hpp"
 #include "apps/loglog/version.hpp"
 #include "db/registry/registry.hpp"
@@ -22,6 +24,7 @@ struct ReportArguments {
     std::string where;
     std::string out = "report.html";
     std::string title;
+    std::string baseline = "dense";
     std::string objective = "huber-log";
     double delta = 1e-3;
     int bootstrap = 1000;
@@ -29,12 +32,6 @@ struct ReportArguments {
     bool json = false;
     std::string registry;
 };
-
-std::string sql_text(const std::string& text) {
-    std::string quoted = "'";
-    for (const char c : text) { quoted += c == '\'' ? std::string{"''"} : std::string{c}; }
-    return quoted + "'";
-}
 
 std::string shell_text(const std::string& text) {
     std::string quoted = "'";
@@ -60,34 +57,52 @@ RunCurve curve_of(const std::filesystem::path& folder) {
         curve.val_tokens.push_back(static_cast<double>(line.tokens));
         curve.val_loss.push_back(line.val_loss);
     }
+    if (!curves.eval.empty()) { curve.loss_by_position = curves.eval.back().loss_by_position; }
     return curve;
 }
 
+bool has_several_kinds(const ReportInput& input) {
+    return std::any_of(input.runs.begin(), input.runs.end(), [&](const ReportRun& run) {
+        return run.record.attention != input.runs.front().record.attention;
+    });
+}
+
 std::vector<std::string> commands(const ReportArguments& arguments, const std::string& folder,
-                                  const std::string& where) {
-    const std::string common = " --where " + shell_text(where) + " --registry " + shell_text(folder);
+                                  const ReportInput& input) {
+    const std::string in_registry = " --registry " + shell_text(folder);
+    const std::string chosen = " --where " + shell_text(input.selection) + in_registry;
+    const bool several = has_several_kinds(input);
+    // Of several kinds the page's fits see the baseline alone, without the searches for its learning rate.
+    const std::string of_baseline = "(" + input.selection + ") and attention = " + sql_text(arguments.baseline) +
+                                    " and coalesce(name, '') not like 'lr-%'";
+    const std::string fitted = several ? " --where " + shell_text(of_baseline) + in_registry : chosen;
     const std::string fit_options = " --objective " + arguments.objective + " --delta " +
                                     CLI::detail::to_string(arguments.delta) + " --bootstrap " +
                                     std::to_string(arguments.bootstrap) + " --seed " + std::to_string(arguments.seed);
     std::vector<std::string> list;
     for (const char* x : {"N", "D", "C"}) {
-        list.push_back("loglog fit" + common + " --law power --x " + x + fit_options);
+        list.push_back("loglog fit" + fitted + " --law power --x " + x + fit_options);
     }
-    list.push_back("loglog fit" + common + " --law chinchilla" + fit_options);
-    list.push_back("loglog report" + common + " --out " + shell_text(arguments.out) + fit_options);
+    list.push_back("loglog fit" + fitted + " --law chinchilla" + fit_options);
+    if (several) {
+        list.push_back("loglog compare --by attention" + chosen + " --baseline " + shell_text(arguments.baseline) +
+                       " --bootstrap " + std::to_string(arguments.bootstrap) + " --seed " +
+                       std::to_string(arguments.seed));
+    }
+    list.push_back("loglog report" + chosen + " --out " + shell_text(arguments.out) +
+                   (several ? " --baseline " + shell_text(arguments.baseline) : "") + fit_options);
     return list;
 }
 
 ReportInput gather(const ReportArguments& arguments) {
     const std::string folder = registry_folder(arguments.registry);
     ReportInput input;
-    input.selection = arguments.sweep.empty() ? arguments.where : "sweep = " + sql_text(arguments.sweep);
+    input.selection = chosen_runs("report", arguments.sweep, arguments.where);
     input.title = !arguments.title.empty()  ? arguments.title
                   : arguments.sweep.empty() ? "Scaling-law report"
                                             : "Scaling-law report: " + arguments.sweep;
     input.program_version = version;
     input.created_at = utc_now();
-    input.commands = commands(arguments, folder, input.selection);
     const auto registry = Registry::open(folder, Access::read);
     for (RunRecord& record : registry.select(input.selection)) {
         const auto run = run_folder(folder, record.id);
@@ -97,6 +112,7 @@ ReportInput gather(const ReportArguments& arguments) {
     if (input.runs.empty()) {
         throw InputError{"report: no run in " + folder + " satisfies " + input.selection + " (see: loglog runs list)"};
     }
+    input.commands = commands(arguments, folder, input);
     return input;
 }
 
@@ -112,11 +128,9 @@ std::string to_json(const ReportFiles& files, const Report& report) {
 }
 
 void make_report(const ReportArguments& arguments) {
-    if (arguments.sweep.empty() == arguments.where.empty()) {
-        throw InputError{"report: say which runs, by either --sweep NAME or --where SQL (all runs: --where true)"};
-    }
     ReportOptions options;
     options.objective = parse_objective(arguments.objective, arguments.delta);
+    options.baseline = arguments.baseline;
     options.bootstrap = {arguments.bootstrap, Seed{arguments.seed}, default_threads()};
     const Report report = analyse(gather(arguments), options);
     const ReportFiles files = write_report(report, arguments.out);
@@ -139,6 +153,8 @@ void add_report_verb(CLI::App& app, Program&) {
     verb->add_option("--where", arguments->where, "SQL expression over the view runs that chooses them");
     verb->add_option("--out", arguments->out, "the page; JSON, CSV and chart specs are written beside it");
     verb->add_option("--title", arguments->title, "heading of the page");
+    verb->add_option("--baseline", arguments->baseline,
+                     "with several kinds of attention: the one that is fitted and that the others are compared with");
     verb->add_option("--objective", arguments->objective, "as of fit");
     verb->add_option("--delta", arguments->delta, "Huber's threshold");
     verb->add_option("--bootstrap", arguments->bootstrap, "resamples for the intervals; 0: none")

@@ -22,6 +22,7 @@ void add_train_verb(CLI::App& app, Program& program);
 void add_sweep_verb(CLI::App& app, Program& program);
 void add_runs_verb(CLI::App& app, Program& program);
 void add_fit_verb(CLI::App& app, Program& program);
+void add_compare_verb(CLI::App& app, Program& program);
 void add_report_verb(CLI::App& app, Program& program);
 void add_generate_verb(CLI::App& app, Program& program);
 void add_score_verb(CLI::App& app, Program& program);
