@@ -16,6 +16,13 @@ RotaryTable make_rotary_table(const DecoderConfig& config, DType dtype, Backing 
     return {config.context, config.head_dim, config.rotary_base, dtype, backing};
 }
 
+MixerTables make_tables(const DecoderParts& parts, const DecoderConfig& config, const TensorShard& shard, DType dtype,
+                        Backing backing) {
+    std::vector<MixerOptions> layers;
+    for (const auto& block : parts.blocks) { layers.push_back(block.attention.mixer()); }
+    return {layers, local_heads(layers.front(), shard), make_rotary_table(config, dtype, backing), dtype, backing};
+}
+
 /// One rank has all rows: there is nothing to share out.
 ModelPart usable(ModelPart part) {
     if (part.tensor.ranks() == 1) { part.tensor.sequence_parallel = false; }
@@ -30,7 +37,7 @@ Decoder::Decoder(const DecoderConfig& config, Purpose purpose, DType dtype, Back
       part_{usable(part)},
       rule_{config_.parameterization, config_.width, config_.layers, config_.head_dim},
       parts_{config_, part_},
-      rotary_{make_rotary_table(config_, dtype, backing)},
+      tables_{make_tables(parts_, config_, part_.tensor, dtype, backing)},
       parameters_{parts_.specs, purpose, dtype, backing, part_.tensor, moments} {}
 
 void Decoder::need_all_layers(const char* operation) const {
@@ -109,10 +116,11 @@ Tensor Decoder::block(Tape& tape, std::int64_t layer, const Tensor& h, std::int6
     }
     const Tensor attention_input = block.attention_norm(tape, parameters_, h);
     const Tensor middle =
-        block.attention(tape, parameters_, attention_input, rotary_, branch(h, rows, 1 + 2 * layer, time, info));
+        block.attention(tape, parameters_, attention_input, tables_, branch(h, rows, 1 + 2 * layer, time, info));
     tape.discard(attention_input);
-    const Tensor mlp_input = block.mlp_norm(tape, parameters_, middle);
-    const Tensor out = block.mlp(tape, parameters_, mlp_input, branch(middle, rows, 2 + 2 * layer, time, info));
+    if (!block.mlp) { return middle; }
+    const Tensor mlp_input = (*block.mlp_norm)(tape, parameters_, middle);
+    const Tensor out = (*block.mlp)(tape, parameters_, mlp_input, branch(middle, rows, 2 + 2 * layer, time, info));
     tape.discard(mlp_input);
     tape.discard(middle);
     return out;

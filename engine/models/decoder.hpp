@@ -7,8 +7,8 @@
 #include "engine/models/decoder_config.hpp"
 #include "engine/models/decoder_parts.hpp"
 #include "engine/models/model_part.hpp"
+#include "engine/nn/mixer_tables.hpp"
 #include "engine/nn/parameters.hpp"
-#include "engine/nn/rotary_table.hpp"
 #include "engine/nn/step_info.hpp"
 #include "engine/ops/leaf_cut.hpp"
 
@@ -91,7 +91,7 @@ class Decoder {
     ModelPart part_;
     ParameterizationRule rule_;
     DecoderParts parts_;
-    RotaryTable rotary_;
+    MixerTables tables_;
     Parameters parameters_;
 };
 

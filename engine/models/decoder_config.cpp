@@ -1,5 +1,8 @@
 #include "engine/models/decoder_config.hpp"
 
+#include <algorithm>
+#include <cstdlib>
+
 #include "engine/models/decoder_parts.hpp"
 
 namespace loglog {
@@ -15,7 +18,7 @@ void check_sizes(const DecoderConfig& c, std::vector<std::string>& found) {
     positive("width", c.width);
     positive("vocab", c.vocab);
     positive("context", c.context);
-    positive("mlp_width", c.mlp_width);
+    if (c.activation != MlpKind::none) { positive("mlp_width", c.mlp_width); }
     if (c.heads < 1 || c.head_dim < 1) {
         found.push_back("heads x head_dim is " + number(c.heads) + " x " + number(c.head_dim) + " for width " +
                         number(c.width) + ", but both must be at least 1");
@@ -43,6 +46,30 @@ void check_numbers(const DecoderConfig& c, std::vector<std::string>& found) {
     check(p.base_head_dim > 0, "base_head_dim", static_cast<double>(p.base_head_dim), "at least 1");
 }
 
+void check_attention(const DecoderConfig& c, std::vector<std::string>& found) {
+    const auto layers = static_cast<std::int64_t>(c.layer_attention.size());
+    if (layers != 0 && layers != c.layers) {
+        found.push_back("layer_attention has " + number(layers) + " kinds but must have one for each of the " +
+                        number(c.layers) + " layers");
+    }
+    const auto at_least = [&](const char* key, std::int64_t value, std::int64_t least) {
+        if (value >= least) { return; }
+        found.push_back(std::string{"attention."} + key + " is " + number(value) + " but must be at least " +
+                        number(least));
+    };
+    const auto& a = c.attention;
+    at_least("window", a.window, 1);
+    at_least("sinks", a.sinks, 0);
+    at_least("stride", a.stride, 1);
+    at_least("block", a.block, 1);
+    at_least("summary", a.summary, 0);
+    at_least("top_k", a.top_k, 1);
+    at_least("features", a.features, 1);
+    at_least("chunk", a.chunk, 1);
+    at_least("conv", a.conv, -1);
+    if (a.conv > 8) { found.push_back("attention.conv is " + number(a.conv) + " taps but must be at most 8"); }
+}
+
 }  // namespace
 
 std::string_view to_string(NormKind kind) noexcept { return kind == NormKind::layer ? "layer" : "rms"; }
@@ -67,6 +94,8 @@ std::string_view to_string(MlpKind kind) noexcept {
             return "gelu_erf";
         case MlpKind::relu:
             return "relu";
+        case MlpKind::none:
+            return "none";
         case MlpKind::swiglu:
             break;
     }
@@ -82,17 +111,49 @@ DecoderConfig resolved(DecoderConfig config) {
         config.head_dim = config.width / config.heads;
     }
     if (config.kv_heads == 0) { config.kv_heads = config.heads; }
-    if (config.mlp_width == 0) {
+    if (config.activation == MlpKind::none) { config.mlp_width = 0; }
+    if (config.mlp_width == 0 && config.activation != MlpKind::none) {
         const bool gated = config.activation == MlpKind::swiglu;
         config.mlp_width = gated ? (8 * config.width / 3 + 4) / 8 * 8 : 4 * config.width;
     }
     return config;
 }
 
+MixerConfig mixer_config(const DecoderConfig& config, std::int64_t layer) {
+    MixerConfig mixer = config.attention;
+    if (!config.layer_attention.empty()) { mixer.kind = config.layer_attention[static_cast<std::size_t>(layer)]; }
+    if (is_softmax(mixer.kind)) {
+        mixer.conv = mixer.output_gate = 0;
+    } else {
+        if (mixer.conv < 0) { mixer.conv = default_conv(mixer.kind); }
+        if (mixer.output_gate < 0) { mixer.output_gate = default_output_gate(mixer.kind) ? 1 : 0; }
+    }
+    return mixer;
+}
+
+std::int64_t mlp_width(const DecoderConfig& config, std::int64_t layer) {
+    if (!config.match_parameters || config.activation == MlpKind::none) { return config.mlp_width; }
+    DecoderConfig dense = config;
+    dense.attention = {};
+    dense.layer_attention.clear();
+    const auto dense_attention = attention_parameters(dense, layer);
+    const auto extra = attention_parameters(config, layer) - dense_attention;
+    const auto matrices = config.activation == MlpKind::swiglu ? 3 : 2;
+    const auto column = matrices * config.width + (config.bias ? matrices - 1 : 0);  // parameters per MLP column
+    const auto allowed = (dense_attention + column * config.mlp_width) / 100;
+    std::int64_t removed = 0;
+    for (std::int64_t multiple = 8; multiple >= 1; multiple /= 2) {
+        removed = (extra + column * multiple / 2) / (column * multiple) * multiple;
+        if (std::abs(removed * column - extra) <= allowed) { break; }
+    }
+    return std::max(config.mlp_width - removed, std::min<std::int64_t>(config.mlp_width, 8));
+}
+
 std::vector<std::string> problems(const DecoderConfig& config) {
     std::vector<std::string> found;
     check_sizes(config, found);
     check_numbers(config, found);
+    check_attention(config, found);
     return found;
 }
 
@@ -106,7 +167,11 @@ std::vector<std::string> cut_problems(const DecoderConfig& config, std::int64_t 
                         pieces + ": make it " + number((value / leaves + 1) * leaves) + ", or tp smaller");
     };
     divisible("heads", config.heads);
-    divisible("mlp_width", config.mlp_width);
+    for (std::int64_t layer = 0; layer < config.layers; ++layer) {
+        const auto width = mlp_width(config, layer);
+        if (layer > 0 && width == mlp_width(config, layer - 1)) { continue; }
+        divisible("mlp_width", width);
+    }
     if (config.kv_heads % leaves != 0 && leaves % config.kv_heads != 0) {
         found.push_back("kv_heads is " + number(config.kv_heads) + " but must divide the " + number(leaves) + pieces +
                         " or be a multiple of them: change kv_heads or tp");

@@ -51,6 +51,13 @@ struct DecoderConfig {
 /// Fills in the sizes left at 0.
 DecoderConfig resolved(DecoderConfig config);
 
+/// What mixes tokens in layer `layer`, with the kind's defaults filled in.
+MixerConfig mixer_config(const DecoderConfig& config, std::int64_t layer);
+/// MLP columns of a layer of a resolved configuration: mlp_width, or with match_parameters as many fewer as make up for
+/// what the layer's attention has beyond dense attention's parameters, in multiples of 8 (of narrow models, of fewer,
+/// where 8 would be off by more than 1 % of the layer), and at least 8.
+std::int64_t mlp_width(const DecoderConfig& config, std::int64_t layer);
+
 /// Everything that is wrong with a resolved configuration, one sentence each that starts with the key; empty if valid.
 std::vector<std::string> problems(const DecoderConfig& config);
 

@@ -29,6 +29,27 @@ bool is_in(const ModelPart& part, std::int64_t layer) {
     return part.chunks.empty() || std::any_of(part.chunks.begin(), part.chunks.end(), has);
 }
 
+AttentionLayer::Options attention_options(const DecoderConfig& c, std::int64_t layer,
+                                          const ParameterizationRule& rule) {
+    const auto mixer = mixer_config(c, layer);
+    const bool rotates = is_softmax(mixer.kind) ? mixer.rotary : mixer.kind == AttentionKind::retention;
+    return {.width = c.width,
+            .qkv_bias = c.qkv_bias,
+            .output_bias = c.bias,
+            .qk_norm = c.qk_norm,
+            .rotates = c.positions == PositionKind::rotary && rotates,
+            .norm_epsilon = c.norm_epsilon,
+            .mixer = {.config = mixer,
+                      .heads = c.heads,
+                      .kv_heads = c.kv_heads,
+                      .head_dim = c.head_dim,
+                      .context = c.context,
+                      .scale = rule.attention_scale(),
+                      .dropout = c.dropout,
+                      .init_std = c.init_std,
+                      .layer = static_cast<std::uint32_t>(layer)}};
+}
+
 DecoderBlock make_block(std::vector<ParameterSpec>& specs, const DecoderConfig& c, std::int64_t layer,
                         const ParameterizationRule& rule) {
     const std::string name = "blocks." + std::to_string(layer);
@@ -36,26 +57,28 @@ DecoderBlock make_block(std::vector<ParameterSpec>& specs, const DecoderConfig& 
         return NormLayer{specs, name + which, c.norm, c.width, c.bias, c.norm_epsilon, ParameterClass::hidden_vector,
                          rule};
     };
-    const SoftmaxAttention::Options attention{.width = c.width,
-                                              .heads = c.heads,
-                                              .kv_heads = c.kv_heads,
-                                              .head_dim = c.head_dim,
-                                              .qkv_bias = c.qkv_bias,
-                                              .output_bias = c.bias,
-                                              .qk_norm = c.qk_norm,
-                                              .dropout = c.dropout,
-                                              .init_std = c.init_std,
-                                              .norm_epsilon = c.norm_epsilon,
-                                              .layer = static_cast<std::uint32_t>(layer)};
+    DecoderBlock block{.attention_norm = norm(".attention_norm"),
+                       .attention = {specs, name + ".attention", attention_options(c, layer, rule), rule},
+                       .mlp_norm = {},
+                       .mlp = {}};
+    if (c.activation == MlpKind::none) { return block; }
     const FeedForward::Options mlp{
-        .kind = c.activation, .width = c.width, .hidden = c.mlp_width, .bias = c.bias, .init_std = c.init_std};
-    return {.attention_norm = norm(".attention_norm"),
-            .attention = {specs, name + ".attention", attention, rule},
-            .mlp_norm = norm(".mlp_norm"),
-            .mlp = {specs, name + ".mlp", mlp, rule}};
+        .kind = c.activation, .width = c.width, .hidden = mlp_width(c, layer), .bias = c.bias, .init_std = c.init_std};
+    block.mlp_norm = norm(".mlp_norm");
+    block.mlp.emplace(specs, name + ".mlp", mlp, rule);
+    return block;
 }
 
 }  // namespace
+
+std::int64_t attention_parameters(const DecoderConfig& config, std::int64_t layer) {
+    const ParameterizationRule rule{config.parameterization, config.width, config.layers, config.head_dim};
+    std::vector<ParameterSpec> specs;
+    const AttentionLayer declared{specs, "attention", attention_options(config, layer, rule), rule};
+    std::int64_t total = 0;
+    for (const auto& spec : specs) { total += spec.shape.elements(); }
+    return total;
+}
 
 DecoderParts::DecoderParts(const DecoderConfig& config, const ModelPart& part) {
     check(config, part);

@@ -6,19 +6,19 @@
 
 #include "engine/models/decoder_config.hpp"
 #include "engine/models/model_part.hpp"
+#include "engine/nn/attention_layer.hpp"
 #include "engine/nn/feed_forward.hpp"
 #include "engine/nn/norm.hpp"
 #include "engine/nn/parameters.hpp"
-#include "engine/nn/softmax_attention.hpp"
 
 namespace loglog {
 
 /// What one layer of a decoder is made of.
 struct DecoderBlock {
     NormLayer attention_norm;
-    SoftmaxAttention attention;
-    NormLayer mlp_norm;
-    FeedForward mlp;
+    AttentionLayer attention;
+    std::optional<NormLayer> mlp_norm;  ///< neither where the model has no MLP
+    std::optional<FeedForward> mlp;
 };
 
 /// Neighbouring parameters of a model's list, [first, last).
@@ -50,5 +50,8 @@ struct DecoderParts {
     std::optional<NormLayer> final_norm;
     std::optional<ParameterId> untied_head;
 };
+
+/// Trained values of one layer's attention, without its norm.
+std::int64_t attention_parameters(const DecoderConfig& config, std::int64_t layer);
 
 }  // namespace loglog

@@ -9,11 +9,11 @@
 
 namespace loglog {
 
-/// Feeds a decoder one token at a time, keeping keys and values of the past.
+/// Feeds a decoder one token at a time, keeping what each layer needs of the past.
 class Decoding {
   public:
-    /// Room for `capacity` tokens (0: the model's context, which is also the most there can be). Throws InputError if
-    /// not all of the model is here.
+    /// Room for `capacity` tokens (0: as many as there can be: the model's context, or any number if no layer's state
+    /// grows and nothing depends on the place in the context). Throws InputError if not all of the model is here.
     Decoding(Decoder& model, Context& context, std::int64_t capacity = 0);
 
     /// Appends `token` and returns the scaled logits [vocab] of what follows it, valid until the next call. Throws
@@ -23,16 +23,16 @@ class Decoding {
     std::int64_t length() const noexcept { return length_; }
     std::int64_t capacity() const noexcept { return capacity_; }
     /// Starts a new sequence.
-    void clear() noexcept { length_ = 0; }
+    void clear();
 
   private:
     Decoder* model_;
     std::int64_t capacity_;
     std::int64_t length_ = 0;
-    Arena cache_memory_;
+    Arena state_memory_;
     Arena activations_;
     Tape tape_;
-    std::vector<KeyValueCache> caches_;
+    std::vector<MixerState> states_;
 };
 
 }  // namespace loglog

@@ -34,4 +34,13 @@ ParameterId add_normal(std::vector<ParameterSpec>& specs, std::string name, cons
                           .cut = std::move(cut)});
 }
 
+ParameterId add_between(std::vector<ParameterSpec>& specs, std::string name, const Shape& shape, ParameterClass kind,
+                        InitialValues initial, double low, double high, const ParameterizationRule& rule, Cut cut) {
+    const auto id = add_constant(specs, std::move(name), shape, kind, 0, rule, std::move(cut));
+    specs.back().initial = initial;
+    specs.back().init_low = low;
+    specs.back().init_high = high;
+    return id;
+}
+
 }  // namespace loglog

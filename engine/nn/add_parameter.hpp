@@ -15,4 +15,8 @@ ParameterId add_constant(std::vector<ParameterSpec>& specs, std::string name, co
 ParameterId add_normal(std::vector<ParameterSpec>& specs, std::string name, const Shape& shape, ParameterClass kind,
                        double std, const ParameterizationRule& rule, Cut cut = {});
 
+/// Appends a parameter drawn as `initial` says between `low` and `high`.
+ParameterId add_between(std::vector<ParameterSpec>& specs, std::string name, const Shape& shape, ParameterClass kind,
+                        InitialValues initial, double low, double high, const ParameterizationRule& rule, Cut cut = {});
+
 }  // namespace loglog

@@ -15,6 +15,7 @@ Activation pointwise(MlpKind kind) {
         case MlpKind::relu:
             return Activation::relu;
         case MlpKind::swiglu:
+        case MlpKind::none:
             break;
     }
     return Activation::none;

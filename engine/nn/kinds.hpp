@@ -5,6 +5,6 @@
 namespace loglog {
 
 enum class NormKind : std::uint8_t { layer, rms };
-enum class MlpKind : std::uint8_t { gelu, gelu_erf, relu, swiglu };
+enum class MlpKind : std::uint8_t { gelu, gelu_erf, relu, swiglu, none };  ///< none: layers are attention alone
 
 }  // namespace loglog

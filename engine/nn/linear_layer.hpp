@@ -23,7 +23,7 @@ class LinearLayer {
     };
     enum class Ends : bool { inside_branch, residual_branch };
 
-    /// `blocks`: of the output features of a layer inside a branch, at most three.
+    /// `blocks`: of the output features of a layer inside a branch, at most six.
     LinearLayer(std::vector<ParameterSpec>& specs, const std::string& name, Sizes sizes, bool bias, double init_std,
                 Ends ends, const ParameterizationRule& rule, std::vector<CutBlock> blocks);
 

@@ -1,6 +1,7 @@
 #include "engine/nn/parameters.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine/base/error.hpp"
 #include "engine/kernels/elementwise.hpp"
@@ -19,6 +20,23 @@ Shape without_rows(const Shape& shape) {
     return shape.rank() == 1 ? Shape{0} : Shape{0, shape.elements() / std::max<std::int64_t>(shape[0], 1)};
 }
 
+double initial_value(const ParameterSpec& spec, const Random& random, std::uint64_t place) {
+    constexpr double least = 1e-4;
+    switch (spec.initial) {
+        case InitialValues::log_of_uniform:
+            return std::log(std::max(spec.init_low + (spec.init_high - spec.init_low) * random.uniform(place), least));
+        case InitialValues::softplus_of_log_scale: {
+            const double low = std::log(spec.init_low);
+            const double step =
+                std::max(std::exp(low + (std::log(spec.init_high) - low) * random.uniform(place)), least);
+            return step + std::log(-std::expm1(-step));  // softplus of this is `step`
+        }
+        case InitialValues::normal:
+            break;
+    }
+    return spec.init_mean + (spec.init_std == 0 ? 0.0 : spec.init_std * random.normal(place));
+}
+
 template <class T>
 void initialize_segment(const ParameterSpec& spec, const Segment& segment, const Random& random, std::span<T> values) {
     const auto global_columns = spec.shape.elements() / spec.shape[0];
@@ -27,8 +45,7 @@ void initialize_segment(const ParameterSpec& spec, const Segment& segment, const
         T* target = values.data() + (segment.local_row + row) * segment.columns;
         for (std::int64_t column = 0; column < segment.columns; ++column) {
             const auto place = static_cast<std::uint64_t>(first + column);
-            const double noise = spec.init_std == 0 ? 0.0 : spec.init_std * random.normal(place);
-            target[column] = static_cast<T>(spec.init_mean + noise);
+            target[column] = static_cast<T>(initial_value(spec, random, place));
         }
     }
 }

@@ -19,13 +19,20 @@ namespace loglog {
 /// Place of a parameter in its model's list.
 enum class ParameterId : std::size_t {};
 
+/// How initial values are drawn.
+enum class InitialValues : std::uint8_t {
+    normal,                 ///< init_mean + init_std * normal
+    log_of_uniform,         ///< log u with u uniform in [init_low, init_high), at least 1e-4
+    softplus_of_log_scale,  ///< x with softplus(x) = exp(u), u uniform in [log init_low, log init_high), at least 1e-4
+};
+
 /// One trained tensor: what it is called, what it starts as, how the optimizer treats it.
 struct ParameterSpec {
     std::string name;  ///< global, such as "blocks.3.attention.qkv.weight"
     Shape shape;       ///< global
     ParameterClass kind = ParameterClass::hidden_matrix;
     double init_mean = 0;
-    double init_std = 0;  ///< values start as init_mean + init_std * normal
+    double init_std = 0;
     OptimizerMultipliers multipliers = {};
     Cut cut = {};
     bool present = true;         ///< whether any of it lies on this rank
@@ -33,6 +40,9 @@ struct ParameterSpec {
     bool first_use_here = true;  ///< of a parameter with two uses: whether the first end lies on this rank
     bool second_use_here = true;  ///< and the second
     bool by_leaf = false;         ///< of one block: each leaf's rows are read and collect their gradient apart
+    InitialValues initial = InitialValues::normal;
+    double init_low = 0;
+    double init_high = 0;
 };
 
 /// What a set of parameters is for: `inference` keeps values only.

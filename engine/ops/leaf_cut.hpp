@@ -8,7 +8,7 @@
 namespace loglog {
 
 /// How the output features of a linear layer are cut (column parallel: each leaf has some rows of the weight and makes
-/// some columns of the output). The weight's rows are up to three blocks, such as [q | k | v], each of which holds
+/// some columns of the output). The weight's rows are up to six blocks, such as [q | k | v], each of which holds
 /// rows_per_leaf rows for each local leaf, leaf after leaf.
 ///
 /// The input is whole on every rank; its gradient is the sum over leaves of what each leaf contributes (block after
@@ -16,7 +16,7 @@ namespace loglog {
 /// identity, backward all-reduce; Shoeybi et al. 2019, arXiv:1909.08053, sec. 3).
 struct ColumnCut {
     std::int64_t leaf_count = 1;  ///< on this rank
-    std::array<std::int64_t, 3> rows_per_leaf{};
+    std::array<std::int64_t, 6> rows_per_leaf{};
     std::int64_t blocks = 0;  ///< 0: not cut
     Group* group = nullptr;
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/base/error.hpp"
+#include "engine/models/decoder_config.hpp"
 #include "engine/models/model_cost.hpp"
 
 namespace loglog {
@@ -20,8 +21,40 @@ MlpKind mlp_kind(ActivationKind activation) {
             return MlpKind::relu;
         case ActivationKind::swiglu:
             return MlpKind::swiglu;
+        case ActivationKind::none:
+            return MlpKind::none;
     }
     throw InputError{"model.activation: no such kind"};
+}
+
+/// A kind for each layer; none where all are attention.kind.
+std::vector<AttentionKind> layer_attention(const ModelSpec& model) {
+    auto kinds = layer_kinds(model);
+    const bool uniform = std::ranges::all_of(kinds, [&](auto kind) { return kind == model.attention.kind; });
+    return uniform ? std::vector<AttentionKind>{} : kinds;
+}
+
+MixerConfig mixer_config(const ModelSpec& model) {
+    const AttentionSpec& attention = model.attention;
+    const auto kinds = layer_kinds(model);
+    const auto softmax = std::ranges::count_if(kinds, is_softmax);
+    const bool is_hybrid = softmax > 0 && softmax < std::ssize(kinds);
+    return {.kind = attention.kind,
+            .window = attention.window,
+            .sinks = attention.sinks,
+            .stride = attention.stride,
+            .block = attention.block,
+            .summary = attention.summary,
+            .global_blocks = attention.global_blocks,
+            .random_blocks = attention.random_blocks,
+            .top_k = attention.top_k,
+            .features = attention.features,
+            .pattern = attention.pattern,
+            .chunk = attention.chunk,
+            .conv = attention.conv,
+            .output_gate = attention.output_gate,
+            .negative_eigenvalues = attention.negative_eigenvalues,
+            .rotary = attention.rotary_in_hybrid || !is_hybrid};
 }
 
 }  // namespace
@@ -46,6 +79,9 @@ DecoderConfig decoder_config(const RunSpec& spec) {
     config.bias = model.bias;
     config.dropout = model.dropout;
     config.qk_norm = model.qk_norm;
+    config.attention = mixer_config(model);
+    config.layer_attention = layer_attention(model);
+    config.match_parameters = model.attention.match_parameters;
     config.z_loss = spec.train.z_loss;
     config.parameterization.kind = spec.train.parameterization;
     config.parameterization.base_width = mup.base_width;

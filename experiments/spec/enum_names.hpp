@@ -37,7 +37,8 @@ struct EnumNames<ActivationKind> {
     static constexpr std::array values{std::pair{ActivationKind::gelu, std::string_view{"gelu"}},
                                        std::pair{ActivationKind::gelu_erf, std::string_view{"gelu_erf"}},
                                        std::pair{ActivationKind::relu, std::string_view{"relu"}},
-                                       std::pair{ActivationKind::swiglu, std::string_view{"swiglu"}}};
+                                       std::pair{ActivationKind::swiglu, std::string_view{"swiglu"}},
+                                       std::pair{ActivationKind::none, std::string_view{"none"}}};
 };
 template <>
 struct EnumNames<AttentionKind> {

@@ -13,12 +13,6 @@ namespace {
 
 std::int64_t default_head_dim(const ModelSpec& model) { return model.width < 512 ? 32 : 64; }
 
-std::int64_t default_mlp_width(const ModelSpec& model) {
-    if (model.activation != ActivationKind::swiglu) { return 4 * model.width; }
-    // Three matrices instead of two: 8/3 keeps the parameters of 4 x width.
-    return std::max<std::int64_t>(8, (model.width * 8 / 3 + 4) / 8 * 8);
-}
-
 // heads and head_dim, each from the other; 0 where that is impossible.
 struct Heads {
     std::int64_t count;
@@ -123,6 +117,13 @@ std::int64_t resolved_vocab(const ModelSpec& model, std::int64_t data_vocab, std
 
 }  // namespace
 
+std::int64_t default_mlp_width(const ModelSpec& model) {
+    if (model.activation == ActivationKind::none) { return 0; }
+    if (model.activation != ActivationKind::swiglu) { return 4 * model.width; }
+    // Three matrices instead of two: 8/3 keeps the parameters of 4 x width.
+    return std::max<std::int64_t>(8, (model.width * 8 / 3 + 4) / 8 * 8);
+}
+
 std::vector<SpecProblem> check(const RunSpec& spec) {
     std::vector<SpecProblem> problems;
     check_data(spec.data, problems);
@@ -145,9 +146,9 @@ RunSpec resolve(const RunSpec& spec, std::int64_t data_vocab) {
     model.heads = heads.count;
     model.head_dim = heads.dim;
     if (model.kv_heads == 0) { model.kv_heads = model.heads; }
+    if (model.mlp_width == 0) { model.mlp_width = default_mlp_width(model); }
     detail::resolve_attention(resolved, problems);
     throw_if_any(problems);
-    if (model.mlp_width == 0) { model.mlp_width = default_mlp_width(model); }
 
     TrainSpec& train = resolved.train;
     train.tokens = rounded_tokens(train);
@@ -174,12 +175,6 @@ std::int64_t cooldown_steps(const RunSpec& resolved) {
 
 void require_trainable(const RunSpec& spec) {
     std::vector<SpecProblem> problems;
-    if (spec.model.attention.kind != AttentionKind::dense) {
-        problems.push_back({{},
-                            "model.attention.kind",
-                            fmt::format("attention kind '{}' is not available in this build (available: dense)",
-                                        attention_name(spec.model.attention))});
-    }
     if (spec.train.precision != Precision::fp32) {
         problems.push_back({{},
                             "train.precision",

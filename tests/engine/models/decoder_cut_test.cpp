@@ -7,16 +7,13 @@
 
 #include "engine/models/decoder.hpp"
 #include "engine/models/decoding.hpp"
+#include "tests/support/attention_case.hpp"
 #include "tests/support/check_gradient.hpp"
-#include "tests/support/decoder_case.hpp"
 
 namespace loglog::testing {
 namespace {
 
-struct ModelCase {
-    const char* name;
-    DecoderConfig config;
-};
+using ModelCase = NamedConfig;
 
 ModelCase with(const char* name, DecoderConfig config, void (*change)(DecoderConfig&)) {
     change(config);
@@ -137,7 +134,8 @@ TEST_P(DecoderCut, StartsAsTheWholeModelDoes) {
         }
         for (std::int64_t rank = 0; rank < ranks; ++rank) {
             for (const bool last_stage : {false, true}) {
-                const LayerRange layer{last_stage ? 1 : 0, last_stage ? 2 : 1};
+                const auto half = config.layers / 2;
+                const LayerRange layer{last_stage ? half : 0, last_stage ? config.layers : half};
                 Decoder part{config,
                              Purpose::inference,
                              DType::float32,
@@ -180,12 +178,13 @@ TEST_P(DecoderCut, LeavesPaddingOfTheVocabularyAtZero) {
 /// Gradients of two stages that run one after the other, each with its own decoder.
 template <class Check>
 void run_two_stages(const DecoderConfig& config, const TokenCase& data, const Check& check) {
+    const auto half = config.layers / 2;
     const auto stage = [&](bool last) {
         Decoder model{config,
                       Purpose::training,
                       DType::float32,
                       Backing::memory,
-                      {.chunks = {{last ? 1 : 0, last ? 2 : 1}}, .embedding = !last, .head = last}};
+                      {.chunks = {{last ? half : 0, last ? config.layers : half}}, .embedding = !last, .head = last}};
         model.initialize(Seed{11});
         model.parameters().begin_step();
         return model;
@@ -199,12 +198,17 @@ void run_two_stages(const DecoderConfig& config, const TokenCase& data, const Ch
     Tape second_tape{context, second_arena, Mode::train};
     const StepInfo info{.seed = Seed{3}, .gradient_scale = 1.0 / static_cast<double>(data.sequences * data.time)};
     const auto batch = data.part(0, data.sequences);
-    const Tensor sent =
-        first.block(first_tape, 0, first.embed(first_tape, batch.tokens, batch.time, info), batch.time, info);
+    Tensor sent = first.embed(first_tape, batch.tokens, batch.time, info);
+    for (std::int64_t layer = 0; layer < half; ++layer) {
+        sent = first.block(first_tape, layer, sent, batch.time, info);
+    }
     const Tensor received = second_tape.empty(sent.shape, sent.dtype);
     std::ranges::copy(sent.values<float>(), received.values<float>().begin());
-    const auto loss =
-        second.head_loss(second_tape, second.block(second_tape, 1, received, batch.time, info), batch, info);
+    Tensor h = received;
+    for (std::int64_t layer = half; layer < config.layers; ++layer) {
+        h = second.block(second_tape, layer, h, batch.time, info);
+    }
+    const auto loss = second.head_loss(second_tape, h, batch, info);
     second_tape.backward();
     std::ranges::copy(second_tape.collected<float>(received), first_tape.gradient_of<float>(sent).values.begin());
     first_tape.backward();
@@ -238,7 +242,16 @@ TEST_P(DecoderCut, StagesOfAPipelineGiveTheWholeModelsBits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, DecoderCut, ::testing::ValuesIn(cases()),
-                         [](const auto& parameter) { return std::string{parameter.param.name}; });
+                         [](const auto& parameter) { return parameter.param.name; });
+
+std::vector<ModelCase> attention_cases() {
+    auto result = attention_configs();
+    for (auto& named : result) { named.config.vocab = 257; }
+    return result;
+}
+
+INSTANTIATE_TEST_SUITE_P(Attention, DecoderCut, ::testing::ValuesIn(attention_cases()),
+                         [](const auto& parameter) { return parameter.param.name; });
 
 TEST(DecoderPart, NamesTheParametersOfEachLayer) {
     Decoder model{tiny_modern_config()};

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "tests/support/attention_case.hpp"
 #include "tests/support/shard_case.hpp"
 #include "tests/support/thread_group.hpp"
 
@@ -7,7 +8,7 @@ namespace loglog::testing {
 namespace {
 
 struct RanksCase {
-    const char* name;
+    std::string name;
     DecoderConfig config;
     int ranks;
     std::int64_t leaves;
@@ -22,6 +23,9 @@ std::vector<RanksCase> cases() {
                 if (leaves < ranks) { continue; }
                 result.push_back({"Gpt", shard_gpt_config(), ranks, leaves, sequence_parallel});
                 result.push_back({"Modern", shard_modern_config(), ranks, leaves, sequence_parallel});
+                for (auto& [name, config] : attention_configs()) {
+                    result.push_back({name, config, ranks, leaves, sequence_parallel});
+                }
             }
         }
     }
@@ -64,7 +68,7 @@ TEST_P(DecoderRanks, GiveTheBitsOfOneRankWithAllLeaves) {
 
 INSTANTIATE_TEST_SUITE_P(Models, DecoderRanks, ::testing::ValuesIn(cases()), [](const auto& parameter) {
     const auto& c = parameter.param;
-    return std::string{c.name} + std::to_string(c.leaves) + "LeavesOn" + std::to_string(c.ranks) + "Ranks" +
+    return c.name + std::to_string(c.leaves) + "LeavesOn" + std::to_string(c.ranks) + "Ranks" +
            (c.sequence_parallel ? "SequenceParallel" : "");
 });
 
