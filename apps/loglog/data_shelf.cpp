@@ -4,21 +4,31 @@
 
 #include <filesystem>
 
+#include "experiments/run/run_data.hpp"
+
 namespace loglog {
+namespace {
+
+std::string key_of(const DataSpec& data) {
+    if (data.is_probe()) {
+        const ProbeData& probe = data.probe;
+        return fmt::format("probe {} {} {} {}", to_string(probe.task), probe.size, probe.vocab, probe.seed);
+    }
+    if (data.is_synthetic()) { return fmt::format("synthetic {} {}", data.synthetic.documents, data.synthetic.seed); }
+    return "path " + data.path;
+}
+
+}  // namespace
 
 const TokenDataset& DataShelf::get(const DataSpec& data) {
-    const SyntheticData& made = data.synthetic;
-    const std::string key =
-        data.is_synthetic() ? fmt::format("synthetic {} {}", made.documents, made.seed) : "path " + data.path;
+    const std::string key = key_of(data);
     const auto known = sets_.find(key);
     if (known != sets_.end()) { return known->second; }
-    TokenDataset set = data.is_synthetic() ? TokenDataset::synthetic(made.documents, Seed{made.seed})
-                                           : TokenDataset::open(data.path, check_);
-    return sets_.emplace(key, std::move(set)).first->second;
+    return sets_.emplace(key, open_data(data, check_)).first->second;
 }
 
 const TokenDataset* DataShelf::find(const DataSpec& data) {
-    return data.is_synthetic() || std::filesystem::exists(data.path) ? &get(data) : nullptr;
+    return data.path.empty() || std::filesystem::exists(data.path) ? &get(data) : nullptr;
 }
 
 }  // namespace loglog

@@ -62,6 +62,8 @@ struct RunRecord {
     std::optional<double> final_val_loss;    ///< nats per token, of the last evaluation
     std::optional<double> best_val_loss;     ///< the least of any evaluation
     std::optional<double> bits_per_byte;     ///< of the last evaluation
+    std::optional<double> accuracy;          ///< share of targets with the largest logit, last evaluation; probes only
+    std::optional<double> recall_loss;       ///< nats per token, of recall tokens, last evaluation; text only
     std::optional<std::int64_t> steps;       ///< done so far
     std::optional<std::int64_t> planned_steps;
     std::optional<double> seconds;  ///< of training, without evaluation and checkpoints
@@ -120,6 +122,8 @@ void visit_columns(Record&& r, Visit&& visit) {
     visit("final_val_loss", r.final_val_loss);
     visit("best_val_loss", r.best_val_loss);
     visit("bits_per_byte", r.bits_per_byte);
+    visit("accuracy", r.accuracy);
+    visit("recall_loss", r.recall_loss);
     visit("steps", r.steps);
     visit("planned_steps", r.planned_steps);
     visit("seconds", r.seconds);

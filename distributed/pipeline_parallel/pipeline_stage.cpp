@@ -57,7 +57,7 @@ struct PipelineStage::Work {
     std::vector<MicroBatchLoss> train(std::span<const TokenBatch> batches, std::span<const StepInfo> infos,
                                       const AfterMicroBatch& after);
     template <class Use>
-    void evaluate(std::span<const TokenBatch> batches, const Use& use);
+    void evaluate(std::span<const TokenBatch> batches, std::span<const StepInfo> infos, const Use& use);
 
     // Chunk c of stage s is piece c * stages + s of the model.
     int piece_of(const PipelineStep& step) const { return step.chunk * stages + stage; }
@@ -278,7 +278,8 @@ std::vector<MicroBatchLoss> PipelineStage::Work::train(std::span<const TokenBatc
 
 /// In groups of as many micro-batches as stages, like the interleaved schedule, the last group being what is left.
 template <class Use>
-void PipelineStage::Work::evaluate(std::span<const TokenBatch> batches, const Use& use) {
+void PipelineStage::Work::evaluate(std::span<const TokenBatch> batches, std::span<const StepInfo> infos,
+                                   const Use& use) {
     forwards.clear();
     const int count = static_cast<int>(batches.size());
     for (int first = 0; first < count; first += stages) {
@@ -294,12 +295,14 @@ void PipelineStage::Work::evaluate(std::span<const TokenBatch> batches, const Us
         post_receives(forwards, index);
         const auto& step = forwards[index];
         const auto& batch = batches[static_cast<std::size_t>(step.micro_batch)];
+        const auto& info = infos[static_cast<std::size_t>(step.micro_batch)];
         tape.reset();
-        const Tensor input = is_first(step) ? model.embed(tape, batch.tokens, batch.time, {}) : received(tape);
-        const Tensor output = run_layers(tape, step, input, batch, {});
+        const Tensor input = is_first(step) ? model.embed(tape, batch.tokens, batch.time, info) : received(tape);
+        const Tensor output = run_layers(tape, step, input, batch, info);
         if (is_last(step)) {
-            const auto losses = model.head_loss(tape, output, batch, {}).token_losses;
-            use(static_cast<std::size_t>(step.micro_batch), losses.values<float>());
+            const auto loss = model.head_loss(tape, output, batch, info);
+            use(static_cast<std::size_t>(step.micro_batch),
+                Outcome{loss.token_losses.values<float>(), loss.correct.values<float>()});
             continue;
         }
         copy(context, output.dtype, bytes_of(output), mail.copy_buffer());
@@ -324,9 +327,10 @@ std::vector<MicroBatchLoss> PipelineStage::train(std::span<const TokenBatch> mic
     return losses;
 }
 
-void PipelineStage::evaluate(std::span<const TokenBatch> micro_batches,
-                             const std::function<void(std::size_t, std::span<const float>)>& use) {
-    if (!micro_batches.empty()) { work_->evaluate(micro_batches, use); }
+void PipelineStage::evaluate(std::span<const TokenBatch> micro_batches, std::span<const StepInfo> infos,
+                             const std::function<void(std::size_t, const Outcome&)>& use) {
+    LOGLOG_ASSERT(micro_batches.size() == infos.size());
+    if (!micro_batches.empty()) { work_->evaluate(micro_batches, infos, use); }
 }
 
 std::size_t PipelineStage::activation_bytes() const noexcept {

@@ -47,10 +47,14 @@ class PipelineStage {
     std::vector<MicroBatchLoss> train(std::span<const TokenBatch> micro_batches, std::span<const StepInfo> infos,
                                       const AfterMicroBatch& after);
 
-    /// Forward passes alone; `use` gets each micro-batch's token losses [sequences * time] on the last stage.
-    /// Collective over the pipeline.
-    void evaluate(std::span<const TokenBatch> micro_batches,
-                  const std::function<void(std::size_t micro_batch, std::span<const float> losses)>& use);
+    /// What the last stage has of a micro-batch without gradients, [sequences * time] each.
+    struct Outcome {
+        std::span<const float> losses;
+        std::span<const float> correct;  ///< see HeadLoss
+    };
+    /// Forward passes alone; `use` gets each micro-batch's outcome on the last stage. Collective over the pipeline.
+    void evaluate(std::span<const TokenBatch> micro_batches, std::span<const StepInfo> infos,
+                  const std::function<void(std::size_t micro_batch, const Outcome& outcome)>& use);
 
     const StageTimes& times() const noexcept { return times_; }  ///< of the last train()
     std::size_t activation_bytes() const noexcept;               ///< the most held so far, without messages

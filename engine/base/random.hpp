@@ -19,6 +19,7 @@ enum class Stream : std::uint32_t {
     synthetic_data = 7,
     resampling = 8,
     search = 9,
+    probe_data = 10,
 };
 
 using PhiloxBlock = std::array<std::uint32_t, 4>;

@@ -118,6 +118,13 @@ TokenDataset TokenDataset::synthetic(std::int64_t documents, Seed seed) {
     return from_texts(std::move(texts), Tokenizer::bytes(), synthetic_fractions);
 }
 
+TokenDataset TokenDataset::without_text(std::int32_t vocab, std::string hash) {
+    TokenDataset dataset{Tokenizer::bytes()};
+    dataset.vocab_ = vocab;
+    dataset.hash_ = std::move(hash);
+    return dataset;
+}
+
 double TokenDataset::bytes_per_token(Split split) const noexcept {
     return tokens(split) == 0 ? 0.0 : static_cast<double>(bytes(split)) / static_cast<double>(tokens(split));
 }

@@ -35,6 +35,9 @@ class TokenDataset {
     static TokenDataset from_texts(std::vector<std::string> texts, const Tokenizer& tokenizer,
                                    SplitFractions fractions);
 
+    /// No text at all: what runs have whose examples are made on the fly from `vocab` tokens. `hash` identifies these.
+    static TokenDataset without_text(std::int32_t vocab, std::string hash);
+
     std::uint64_t tokens(Split split) const noexcept { return part(split).tokens; }
     std::uint64_t documents(Split split) const noexcept { return part(split).documents; }
     /// Bytes of text; end-of-document tokens count none.
@@ -42,7 +45,7 @@ class TokenDataset {
     /// bytes / tokens, end-of-document tokens included in the tokens; 0 for an empty split.
     double bytes_per_token(Split split) const noexcept;
 
-    std::int32_t vocab_size() const noexcept { return tokenizer_.vocab_size(); }
+    std::int32_t vocab_size() const noexcept { return vocab_; }
     const Tokenizer& tokenizer() const noexcept { return tokenizer_; }
     /// Hexadecimal hash of the tokenizer and of every split's tokens.
     const std::string& hash() const noexcept { return hash_; }
@@ -64,10 +67,11 @@ class TokenDataset {
         std::vector<Segment> segments;
     };
 
-    explicit TokenDataset(Tokenizer tokenizer) : tokenizer_{std::move(tokenizer)} {}
+    explicit TokenDataset(Tokenizer tokenizer) : tokenizer_{std::move(tokenizer)}, vocab_{tokenizer_.vocab_size()} {}
     const Part& part(Split split) const noexcept { return parts_[static_cast<std::size_t>(split)]; }
 
     Tokenizer tokenizer_;
+    std::int32_t vocab_;
     std::string hash_;
     std::size_t token_width_ = 2;  // bytes per stored token: 2 or 4
     std::array<Part, 3> parts_;

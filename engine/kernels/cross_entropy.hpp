@@ -23,6 +23,8 @@ struct CrossEntropy {
     T logit_scale = 1;  // > 0
     T z_loss = 0;
     T gradient_scale = 1;
+    std::span<T> correct =
+        {};  // [rows]: 1 where the target is the first of the largest logits, else 0; empty: not wanted
 };
 
 template <class T>

@@ -1,5 +1,6 @@
 #include "engine/kernels/cross_entropy.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/base/error.hpp"
@@ -22,6 +23,7 @@ void cross_entropy_rows(const CrossEntropy<T>& k, std::size_t begin, std::size_t
         if (k.targets[row] == -1) {
             k.loss[row] = 0;
             k.log_z[row] = 0;
+            if (!k.correct.empty()) { k.correct[row] = 0; }
             for (std::size_t v = 0; v < k.vocab; ++v) { logits[v] = 0; }
             continue;
         }
@@ -30,6 +32,11 @@ void cross_entropy_rows(const CrossEntropy<T>& k, std::size_t begin, std::size_t
         const bool training = k.gradient_scale != 0;
         const T target_logit = k.logit_scale * logits[target];
         const T largest = largest_of(logits, k.vocab);
+        if (!k.correct.empty()) {
+            const bool first =
+                logits[target] == largest && std::find(logits, logits + target, largest) == logits + target;
+            k.correct[row] = first ? T{1} : T{0};
+        }
         const T sum = training ? sum_exponentials<true>(logits, k.vocab, k.logit_scale, largest)
                                : sum_exponentials<false>(logits, k.vocab, k.logit_scale, largest);
         const T log_z = k.logit_scale * largest + std::log(sum);
@@ -62,7 +69,7 @@ Cost cost(const CrossEntropy<T>& k) {
     return {.model_flops = 0,
             .hardware_flops = (training ? 7 : 6) * n + (training ? 8 : 3) * rows,
             .bytes_read = sizeof(T) * n + sizeof(std::int32_t) * rows,
-            .bytes_written = sizeof(T) * ((training ? n : 0) + 2 * rows)};
+            .bytes_written = sizeof(T) * ((training ? n : 0) + 2 * rows + static_cast<double>(k.correct.size()))};
 }
 
 template <class T>

@@ -42,6 +42,7 @@ struct CutLogitSums {
     std::span<const T> largest;  // [rows], over all ranks
     std::span<T> sums;           // [2, rows]
     bool keep = true;
+    std::span<T> earlier = {};  // [rows]: columns before the target's with the largest logit; empty: not wanted
 };
 
 /// Third pass, with the sums over all ranks: loss, log_z and the gradient as CrossEntropy has them; the gradient
@@ -55,6 +56,8 @@ struct CutCrossEntropy {
     std::span<T> log_z;          // [rows]
     T z_loss = 0;
     T gradient_scale = 1;
+    std::span<const T> earlier = {};  // [rows], over all ranks; empty: not wanted
+    std::span<T> correct = {};        // [rows], as CrossEntropy has it, where there is `earlier`
 };
 
 template <class T>

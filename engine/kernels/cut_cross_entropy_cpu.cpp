@@ -65,6 +65,16 @@ T sum_leaves(const CutLogits<T>& k, T* logits, std::size_t first_leaf, std::size
     return sum_exponentials<keep>(leaf, tokens, k.scale, largest);
 }
 
+// Columns of tokens before the row's target whose logit is the largest of the row.
+template <class T>
+T count_earlier(const CutLogits<T>& k, std::size_t row, T largest) {
+    const auto target = static_cast<std::size_t>(k.targets[row]);
+    if (target <= k.first_token) { return 0; }
+    const std::size_t columns = std::min(tokens_in(k, k.first_token, local_columns(k)), target - k.first_token);
+    const T* logits = k.values.data() + row * local_columns(k);
+    return static_cast<T>(std::count(logits, logits + columns, largest));
+}
+
 template <class T>
 void cut_sums_rows(const CutLogitSums<T>& k, std::size_t begin, std::size_t end) {
     const std::size_t rows = k.logits.targets.size();
@@ -73,9 +83,11 @@ void cut_sums_rows(const CutLogitSums<T>& k, std::size_t begin, std::size_t end)
         T* logits = k.logits.values.data() + row * columns;
         k.sums[row] = 0;
         k.sums[rows + row] = 0;
+        if (!k.earlier.empty()) { k.earlier[row] = 0; }
         if (k.logits.targets[row] == -1) { continue; }
         const std::size_t target = target_column(k.logits, row);
         if (target < columns) { k.sums[rows + row] = k.logits.scale * (logits[target] - k.largest[row]); }
+        if (!k.earlier.empty()) { k.earlier[row] = count_earlier(k.logits, row, k.largest[row]); }
         k.sums[row] = k.keep ? sum_leaves<true>(k.logits, logits, 0, k.logits.leaf_count, k.largest[row])
                              : sum_leaves<false>(k.logits, logits, 0, k.logits.leaf_count, k.largest[row]);
     }
@@ -91,6 +103,7 @@ void cut_cross_entropy_rows(const CutCrossEntropy<T>& k, std::size_t begin, std:
         if (k.logits.targets[row] == -1) {
             k.loss[row] = 0;
             k.log_z[row] = 0;
+            if (!k.correct.empty()) { k.correct[row] = 0; }
             if (training) { std::fill(exponentials, exponentials + columns, T{0}); }
             continue;
         }
@@ -98,6 +111,7 @@ void cut_cross_entropy_rows(const CutCrossEntropy<T>& k, std::size_t begin, std:
         const T log_z = k.logits.scale * k.largest[row] + log_sum;
         k.log_z[row] = log_z;
         k.loss[row] = log_sum - k.sums[rows + row];
+        if (!k.correct.empty()) { k.correct[row] = k.sums[rows + row] == 0 && k.earlier[row] == 0 ? T{1} : T{0}; }
         if (training) {
             const T scale = k.gradient_scale * k.logits.scale;
             const std::size_t target = target_column(k.logits, row);
@@ -138,7 +152,7 @@ Cost cost(const CutLogitSums<T>& k) {
     return {.model_flops = 0,
             .hardware_flops = 5 * n + 2 * rows,
             .bytes_read = sizeof(T) * (n + rows) + sizeof(std::int32_t) * rows,
-            .bytes_written = sizeof(T) * ((k.keep ? n : 0) + 2 * rows)};
+            .bytes_written = sizeof(T) * ((k.keep ? n : 0) + 2 * rows + static_cast<double>(k.earlier.size()))};
 }
 
 template <class T>
@@ -148,8 +162,9 @@ Cost cost(const CutCrossEntropy<T>& k) {
     const bool training = k.gradient_scale != 0;
     return {.model_flops = 0,
             .hardware_flops = (training ? n : 0) + (training ? 9 : 4) * rows,
-            .bytes_read = sizeof(T) * ((training ? n : 0) + 3 * rows) + sizeof(std::int32_t) * rows,
-            .bytes_written = sizeof(T) * ((training ? n : 0) + 2 * rows)};
+            .bytes_read = sizeof(T) * ((training ? n : 0) + 3 * rows + static_cast<double>(k.earlier.size())) +
+                          sizeof(std::int32_t) * rows,
+            .bytes_written = sizeof(T) * ((training ? n : 0) + 2 * rows + static_cast<double>(k.correct.size()))};
 }
 
 template <class T>

@@ -133,12 +133,14 @@ BatchLoss Decoder::head_loss(Tape& tape, const Tensor& h, const TokenBatch& batc
                                           {.logit_scale = rule_.logit_multiplier(),
                                            .z_loss = config_.z_loss,
                                            .gradient_scale = info.gradient_scale,
-                                           .cut = vocab_cut()});
+                                           .cut = vocab_cut(),
+                                           .labels = batch.labels});
     discard_gathered(tape, input, part_.tensor);
     tape.discard(normed);
     BatchLoss result;
     result.token_losses = losses.token_losses;
     result.token_losses.shape = Shape{batch.sequences, batch.time};
+    result.correct = losses.correct;
     if (tape.counting()) { return result; }
     with_dtype(h.dtype, [&]<class T>(T) {
         const auto loss = losses.token_losses.values<T>();

@@ -20,6 +20,7 @@ struct TokenBatch {
     std::span<const std::int32_t> targets;  ///< [sequences, time]
     std::int64_t sequences = 0;
     std::int64_t time = 0;
+    std::int64_t labels = 0;  ///< targets that are not -1, read only where costs are counted; 0: all
 };
 
 /// Losses of one micro-batch in nats. `token_losses` lives until the tape's next reset.
@@ -28,6 +29,7 @@ struct BatchLoss {
     double z_sum = 0;          ///< of (log Z)^2
     std::int64_t targets = 0;  ///< tokens with a target
     Tensor token_losses;       ///< [sequences, time], 0 where there is no target
+    Tensor correct;            ///< [sequences * time], not when recording: see HeadLoss
 };
 
 /// A decoder-only language model: embedding, pre-norm blocks of attention and MLP, final norm, head.

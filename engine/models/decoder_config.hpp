@@ -43,6 +43,7 @@ struct DecoderConfig {
     bool match_parameters =
         false;          ///< a layer's MLP is as much narrower as its attention has parameters beyond dense's
     double z_loss = 0;  ///< weight of (log Z)^2
+    double labels = 0;  ///< tokens of a sequence that have a target, on average; costs are counted for these. 0: all
     double norm_epsilon = 1e-5;
     double init_std = 0.02;
     Parameterization parameterization;

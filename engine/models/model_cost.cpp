@@ -1,6 +1,7 @@
 #include "engine/models/model_cost.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "engine/models/decoder.hpp"
@@ -39,7 +40,13 @@ Counted count_micro_batch(Decoder& model, Mode mode, std::int64_t sequences, std
     const auto rows = static_cast<std::size_t>(sequences * time);
     const Storage token_addresses{Backing::address_space, rows * sizeof(std::int32_t)};
     const std::span<const std::int32_t> tokens{reinterpret_cast<const std::int32_t*>(token_addresses.data()), rows};
-    run_part(model, tape, {.tokens = tokens, .targets = tokens, .sequences = sequences, .time = time});
+    const double labels = model.config().labels * static_cast<double>(sequences);
+    run_part(model, tape,
+             {.tokens = tokens,
+              .targets = tokens,
+              .sequences = sequences,
+              .time = time,
+              .labels = std::clamp<std::int64_t>(std::llround(labels), labels > 0 ? 1 : 0, sequences * time)});
     return {std::get<CountingContext>(context).total(), activations.peak_bytes()};
 }
 

@@ -1,10 +1,12 @@
 #include "engine/ops/head_loss.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "engine/kernels/cross_entropy.hpp"
 #include "engine/kernels/cut_cross_entropy.hpp"
 #include "engine/kernels/elementwise.hpp"
+#include "engine/kernels/embedding.hpp"
 #include "engine/kernels/gemm.hpp"
 #include "engine/ops/check_shape.hpp"
 
@@ -40,19 +42,30 @@ void block_gradients(Tape& tape, const Block<T>& block, const Tensor& weight, co
                    .accumulate = d_weight->accumulate || !first_block ? Accumulate::yes : Accumulate::no});
 }
 
+/// What the loss is taken over: the rows of h, or those of them that have a target, side by side.
+struct HeadRows {
+    Tensor h;
+    std::span<const std::int32_t> targets;
+    HeadLoss out;
+};
+
+/// Gradients of the rows; none when evaluating.
 template <class T>
-void run_blocks(Tape& tape, const Tensor& h, const Tensor& weight, std::span<const std::int32_t> targets,
-                const HeadLossOptions& options, const HeadLoss& out) {
+struct HeadGradients {
+    std::optional<GradientTarget<T>> h;
+    std::optional<GradientTarget<T>> weight;
+};
+
+template <class T>
+void run_blocks(Tape& tape, const HeadRows& all, const Tensor& weight, const HeadLossOptions& options,
+                const HeadGradients<T>& gradients) {
+    const Tensor& h = all.h;
     const auto rows = static_cast<std::size_t>(h.shape.rows());
     const auto width = static_cast<std::size_t>(h.shape.back());
     const auto vocab = static_cast<std::size_t>(weight.shape[0]);
     const auto block_rows = std::min(rows, static_cast<std::size_t>(head_block_rows(weight.shape[0], sizeof(T))));
     const Tensor logits = tape.saved(Shape{static_cast<std::int64_t>(block_rows), weight.shape[0]}, h.dtype);
-    const bool gradients = tape.recording();
-    GradientTarget<T> dh{};
-    GradientTarget<T> d_weight{};
-    if (gradients) { dh = tape.gradient_of<T>(h); }
-    if (weight.needs_gradient() && gradients) { d_weight = tape.gradient_of<T>(weight); }
+    const bool training = gradients.h.has_value();
 
     for (std::size_t first = 0; first < rows; first += block_rows) {
         const auto count = std::min(block_rows, rows - first);
@@ -64,20 +77,140 @@ void run_blocks(Tape& tape, const Tensor& h, const Tensor& weight, std::span<con
                                        .a = block.h,
                                        .b = {reinterpret_cast<const T*>(weight.data), vocab, width, width},
                                        .c = block.logits});
-        launch(tape.context(),
-               CrossEntropy<T>{.logits = logits.values<T>().first(count * vocab),
-                               .targets = targets.subspan(first, count),
-                               .loss = out.token_losses.values<T>().subspan(first, count),
-                               .log_z = out.log_z.values<T>().subspan(first, count),
-                               .vocab = vocab,
-                               .logit_scale = static_cast<T>(options.logit_scale),
-                               .z_loss = static_cast<T>(options.z_loss),
-                               .gradient_scale = gradients ? static_cast<T>(options.gradient_scale) : T{0}});
-        if (gradients) {
-            block_gradients(tape, block, weight, dh, weight.needs_gradient() ? &d_weight : nullptr, first == 0);
+        launch(
+            tape.context(),
+            CrossEntropy<T>{.logits = logits.values<T>().first(count * vocab),
+                            .targets = all.targets.subspan(first, count),
+                            .loss = all.out.token_losses.values<T>().subspan(first, count),
+                            .log_z = all.out.log_z.values<T>().subspan(first, count),
+                            .vocab = vocab,
+                            .logit_scale = static_cast<T>(options.logit_scale),
+                            .z_loss = static_cast<T>(options.z_loss),
+                            .gradient_scale = training ? static_cast<T>(options.gradient_scale) : T{0},
+                            .correct = training ? std::span<T>{} : all.out.correct.values<T>().subspan(first, count)});
+        if (training) {
+            block_gradients(tape, block, weight, *gradients.h, gradients.weight ? &*gradients.weight : nullptr,
+                            first == 0);
         }
     }
     tape.retire(logits);
+}
+
+/// The same for rows of which only some have a target: these are gathered, and what comes out goes back to its places.
+template <class T>
+class LabelledRows {
+  public:
+    LabelledRows(Tape& tape, const HeadRows& all, std::size_t labels)
+        : tape_{tape},
+          all_{all},
+          width_{static_cast<std::size_t>(all.h.shape.back())},
+          labels_{labels},
+          // 32 bits each, like the floats that the arena has a type for.
+          places_{tape.saved(Shape{2, static_cast<std::int64_t>(labels)}, DType::float32)} {
+        const auto count = static_cast<std::int64_t>(labels);
+        rows_ = {
+            .h = tape.saved(Shape{count, all.h.shape.back()}, all.h.dtype),
+            .targets = integers().subspan(labels),
+            .out = {.token_losses = tape.saved(Shape{count}, all.h.dtype),
+                    .log_z = tape.saved(Shape{count}, all.h.dtype),
+                    .correct = all.out.correct.data == nullptr ? Tensor{} : tape.saved(Shape{count}, all.h.dtype)}};
+        if (!tape.counting()) { list_places(); }
+        launch(tape.context(), EmbeddingForward<T>{.tokens = integers().first(labels),
+                                                   .token_table = all.h.values<T>(),
+                                                   .position_table = {},
+                                                   .y = rows_.h.values<T>(),
+                                                   .time = labels,
+                                                   .width = width_});
+    }
+
+    void run(const Tensor& weight, const HeadLossOptions& options, const HeadGradients<T>& gradients) {
+        HeadGradients<T> own = gradients;
+        Tensor dh;
+        if (gradients.h) {
+            dh = tape_.saved(rows_.h.shape, rows_.h.dtype);
+            own.h = GradientTarget<T>{dh.values<T>(), false};
+        }
+        run_blocks(tape_, rows_, weight, options, own);
+        put_back(rows_.out.token_losses.values<T>(), all_.out.token_losses.values<T>(), 1, false);
+        put_back(rows_.out.log_z.values<T>(), all_.out.log_z.values<T>(), 1, false);
+        if (rows_.out.correct.data != nullptr) {
+            put_back(rows_.out.correct.values<T>(), all_.out.correct.values<T>(), 1, false);
+            tape_.release(rows_.out.correct);
+        }
+        if (gradients.h) {
+            put_back(dh.values<T>(), gradients.h->values, width_, gradients.h->accumulate);
+            tape_.release(dh);
+        }
+        tape_.release(rows_.out.log_z);
+        tape_.release(rows_.out.token_losses);
+        tape_.release(rows_.h);
+        tape_.release(places_);
+    }
+
+  private:
+    std::span<std::int32_t> integers() const { return {reinterpret_cast<std::int32_t*>(places_.data), 2 * labels_}; }
+
+    void list_places() {
+        std::size_t label = 0;
+        for (std::size_t row = 0; row < all_.targets.size(); ++row) {
+            if (all_.targets[row] == -1) { continue; }
+            integers()[label] = static_cast<std::int32_t>(row);
+            integers()[labels_ + label] = all_.targets[row];
+            ++label;
+        }
+    }
+
+    /// Adds rows to their places in `to`, which is cleared first unless `accumulate`.
+    void put_back(std::span<const T> from, std::span<T> to, std::size_t width, bool accumulate) {
+        if (!accumulate) { launch(tape_.context(), Fill<T>{to, T{0}}); }
+        launch(tape_.context(), EmbeddingBackward<T>{.tokens = integers().first(labels_),
+                                                     .dy = from,
+                                                     .d_token_table = to,
+                                                     .d_position_table = {},
+                                                     .time = labels_,
+                                                     .width = width});
+    }
+
+    Tape& tape_;
+    const HeadRows& all_;
+    std::size_t width_;
+    std::size_t labels_;
+    Tensor places_;  // rows that have a target, then these targets: integers
+    HeadRows rows_;
+};
+
+/// Losses and gradients where no row has a target.
+template <class T>
+void run_nothing(Tape& tape, const HeadLoss& out, const HeadGradients<T>& gradients) {
+    for (const Tensor& values : {out.token_losses, out.log_z, out.correct}) {
+        if (values.data != nullptr) { launch(tape.context(), Fill<T>{values.values<T>(), T{0}}); }
+    }
+    for (const auto& target : {gradients.h, gradients.weight}) {
+        if (target && !target->accumulate) { launch(tape.context(), Fill<T>{target->values, T{0}}); }
+    }
+}
+
+std::size_t count_labels(const Tape& tape, std::span<const std::int32_t> targets, std::int64_t planned) {
+    if (tape.counting()) { return planned == 0 ? targets.size() : static_cast<std::size_t>(planned); }
+    const auto without = std::count(targets.begin(), targets.end(), -1);
+    return targets.size() - static_cast<std::size_t>(without);
+}
+
+template <class T>
+void run_whole_table(Tape& tape, const HeadRows& rows, const Tensor& weight, const HeadLossOptions& options) {
+    HeadGradients<T> gradients;
+    if (tape.recording()) {
+        gradients.h = tape.gradient_of<T>(rows.h);
+        if (weight.needs_gradient()) { gradients.weight = tape.gradient_of<T>(weight); }
+    }
+    const std::size_t labels = count_labels(tape, rows.targets, options.labels);
+    if (labels == rows.targets.size()) {
+        run_blocks<T>(tape, rows, weight, options, gradients);
+    } else if (labels == 0) {
+        run_nothing<T>(tape, rows.out, gradients);
+    } else {
+        LabelledRows<T>{tape, rows, labels}.run(weight, options, gradients);
+    }
 }
 
 /// The loss over a vocabulary that is cut into leaves, some of which are this rank's rows of `weight`.
@@ -100,7 +233,7 @@ class CutHead {
           block_rows_{
               std::min(rows_, static_cast<std::size_t>(head_block_rows(options.cut.padded_vocab(), sizeof(T))))} {
         logits_ = saved(block_rows_, columns_, h.dtype);
-        statistics_ = saved(3, block_rows_, h.dtype);
+        statistics_ = saved(tape.recording() ? 3 : 4, block_rows_, h.dtype);
         if (!tape.recording()) { return; }
         has_gradients_ = true;
         dh_target_ = tape.gradient_of<T>(h);
@@ -158,19 +291,25 @@ class CutHead {
                                   .vocab = static_cast<std::size_t>(options_.cut.vocab),
                                   .scale = static_cast<T>(options_.logit_scale)};
         const auto largest = statistics_.values<T>().first(count);
-        const auto sums = statistics_.values<T>().subspan(block_rows_, 2 * count);
+        // What ranks add up lies side by side: sums, and when evaluating `earlier`.
+        const auto added = statistics_.values<T>().subspan(block_rows_, (has_gradients_ ? 2 : 3) * count);
+        const auto sums = added.first(2 * count);
+        const auto earlier = added.subspan(2 * count);
         launch(tape_.context(), CutLogitMaxima<T>{logits, largest});
         if (group() != nullptr) { group()->all_reduce_max(largest); }
-        launch(tape_.context(), CutLogitSums<T>{logits, largest, sums, has_gradients_});
-        if (group() != nullptr) { group()->all_reduce_sum(sums); }
+        launch(tape_.context(), CutLogitSums<T>{logits, largest, sums, has_gradients_, earlier});
+        if (group() != nullptr) { group()->all_reduce_sum(added); }
         launch(tape_.context(),
-               CutCrossEntropy<T>{.logits = logits,
-                                  .largest = largest,
-                                  .sums = sums,
-                                  .loss = out_.token_losses.values<T>().subspan(first, count),
-                                  .log_z = out_.log_z.values<T>().subspan(first, count),
-                                  .z_loss = static_cast<T>(options_.z_loss),
-                                  .gradient_scale = has_gradients_ ? static_cast<T>(options_.gradient_scale) : T{0}});
+               CutCrossEntropy<T>{
+                   .logits = logits,
+                   .largest = largest,
+                   .sums = sums,
+                   .loss = out_.token_losses.values<T>().subspan(first, count),
+                   .log_z = out_.log_z.values<T>().subspan(first, count),
+                   .z_loss = static_cast<T>(options_.z_loss),
+                   .gradient_scale = has_gradients_ ? static_cast<T>(options_.gradient_scale) : T{0},
+                   .earlier = earlier,
+                   .correct = has_gradients_ ? std::span<T>{} : out_.correct.values<T>().subspan(first, count)});
     }
 
     /// to [count, width] = (add ? to : 0) + what one leaf contributes to the gradient of a block of h.
@@ -232,7 +371,7 @@ class CutHead {
     std::size_t columns_;  // of all local leaves
     std::size_t block_rows_;
     Tensor logits_;        // [block_rows, columns]
-    Tensor statistics_;    // largest logit, sum of exponentials and target's logit of each row of a block
+    Tensor statistics_;    // of each row of a block: largest logit, sum of exponentials, target's logit, `earlier`
     Tensor partial_sums_;  // [levels, block_rows, width]
     Tensor dh_;            // [rows, width], where h has a gradient already
     bool has_gradients_ = false;
@@ -269,14 +408,17 @@ std::int64_t head_block_rows(std::int64_t vocab, std::size_t value_bytes) noexce
 HeadLoss head_loss(Tape& tape, const Tensor& h, const Tensor& weight, std::span<const std::int32_t> targets,
                    const HeadLossOptions& options) {
     check_arguments(tape, h, weight, targets, options.cut);
-    const HeadLoss out{tape.saved(Shape{h.shape.rows()}, h.dtype), tape.saved(Shape{h.shape.rows()}, h.dtype)};
+    const Shape per_row{h.shape.rows()};
+    const HeadLoss out{.token_losses = tape.saved(per_row, h.dtype),
+                       .log_z = tape.saved(per_row, h.dtype),
+                       .correct = tape.recording() ? Tensor{} : tape.saved(per_row, h.dtype)};
     const VocabCut& cut = options.cut;
     const bool is_cut = cut.vocab != 0 && (cut.group != nullptr || cut.leaf_count > 1 || cut.leaf_rows != cut.vocab);
     with_dtype(h.dtype, [&]<class T>(T) {
         if (is_cut) {
             CutHead<T>{tape, h, weight, targets, options, out}.run();
         } else {
-            run_blocks<T>(tape, h, weight, targets, options, out);
+            run_whole_table<T>(tape, {h, targets, out}, weight, options);
         }
     });
     return out;

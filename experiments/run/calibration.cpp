@@ -6,6 +6,7 @@
 #include <map>
 
 #include "engine/base/random.hpp"
+#include "experiments/run/run_data.hpp"
 #include "experiments/run/training_session.hpp"
 
 namespace loglog {
@@ -28,18 +29,22 @@ RunSpec shortened(const RunSpec& spec, const RunCost& cost, double flops) {
     return short_spec;
 }
 
-// FLOP/s of the better of two steps; the first step of a session, which allocates, is not counted.
-double measure(const RunSpec& spec, const RunCost& cost, int threads) {
+// Tokens at random, or where not all are trained on, the run's own.
+WindowSource windows_for(const RunSpec& spec) {
+    if (spec.data.is_probe()) { return training_windows(open_data(spec.data), spec); }
     const Random random{Seed{1}, Stream::synthetic_data};
     const auto vocab = static_cast<std::uint64_t>(spec.model.vocab);
-    TrainingSession session{spec,
-                            [random, vocab](std::uint64_t position, std::span<std::int32_t> window) {
-                                for (std::size_t i = 0; i < window.size(); ++i) {
-                                    window[i] =
-                                        static_cast<std::int32_t>(random.below(position * window.size() + i, vocab));
-                                }
-                            },
-                            threads};
+    return WindowSource{[random, vocab](std::uint64_t position, std::span<std::int32_t> window) {
+               for (std::size_t i = 0; i < window.size(); ++i) {
+                   window[i] = static_cast<std::int32_t>(random.below(position * window.size() + i, vocab));
+               }
+           }}
+        .with_end_of_document(0);
+}
+
+// FLOP/s of the better of two steps; the first step of a session, which allocates, is not counted.
+double measure(const RunSpec& spec, const RunCost& cost, int threads) {
+    TrainingSession session{spec, windows_for(spec), threads};
     session.step();
     double best = 0;
     for (int repetition = 0; repetition < 2; ++repetition) {

@@ -1,6 +1,7 @@
 #include "experiments/run/curves.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "db/hdf5/hdf5_file.hpp"
@@ -65,6 +66,15 @@ void visit_eval(Visit&& visit) {
     visit("/eval/perplexity", "1", &EvalLine::perplexity);
 }
 
+/// Only where one of the evaluations has it; NaN where others lack it.
+template <class Visit>
+void visit_optional_eval(Visit&& visit) {
+    visit("/eval/accuracy", "1", &EvalLine::accuracy);
+    visit("/eval/string_accuracy", "1", &EvalLine::string_accuracy);
+    visit("/eval/recall_loss", "nats per token", &EvalLine::recall_loss);
+    visit("/eval/recall_share", "1", &EvalLine::recall_share);
+}
+
 /// The type a member is stored as: bool as an integer.
 template <class T>
 using Stored = std::conditional_t<std::is_same_v<T, double>, double, std::int64_t>;
@@ -87,6 +97,67 @@ auto reader(const Hdf5File& file, std::vector<Line>& lines) {
         if (lines.size() != array.values.size()) { throw Error{std::string{dataset} + " differs in length"}; }
         for (std::size_t i = 0; i < lines.size(); ++i) { lines[i].*member = static_cast<T>(array.values[i]); }
     };
+}
+
+auto optional_writer(Hdf5File& file, const std::vector<EvalLine>& lines) {
+    return [&](const char* dataset, const char* unit, std::optional<double> EvalLine::*member) {
+        const auto has_it = [&](const EvalLine& line) { return (line.*member).has_value(); };
+        if (std::none_of(lines.begin(), lines.end(), has_it)) { return; }
+        std::vector<double> values;
+        for (const EvalLine& line : lines) {
+            values.push_back((line.*member).value_or(std::numeric_limits<double>::quiet_NaN()));
+        }
+        file.write(dataset, std::span<const double>{values});
+        file.write_attribute(dataset, "units", unit);
+    };
+}
+
+auto optional_reader(const Hdf5File& file, std::vector<EvalLine>& lines) {
+    return [&](const char* dataset, const char*, std::optional<double> EvalLine::*member) {
+        if (!file.contains(dataset)) { return; }
+        const auto array = file.read<double>(dataset);
+        if (lines.size() != array.values.size()) { throw Error{std::string{dataset} + " differs in length"}; }
+        for (std::size_t i = 0; i < lines.size(); ++i) {
+            if (!std::isnan(array.values[i])) { lines[i].*member = array.values[i]; }
+        }
+    };
+}
+
+constexpr const char* length_scores = "/eval/by_length";
+
+/// [evaluations, lengths, 3]: length, accuracy and string accuracy. Nothing where no evaluation has any.
+void write_length_scores(Hdf5File& file, const std::vector<EvalLine>& lines) {
+    std::size_t lengths = 0;
+    for (const EvalLine& line : lines) { lengths = std::max(lengths, line.by_length.size()); }
+    if (lengths == 0) { return; }
+    std::vector<double> values(lines.size() * lengths * 3, std::numeric_limits<double>::quiet_NaN());
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        auto to = values.begin() + static_cast<std::ptrdiff_t>(i * lengths * 3);
+        for (const LengthScore& score : lines[i].by_length) {
+            *to++ = static_cast<double>(score.length);
+            *to++ = score.accuracy;
+            *to++ = score.string_accuracy;
+        }
+    }
+    const std::int64_t extents[] = {static_cast<std::int64_t>(lines.size()), static_cast<std::int64_t>(lengths), 3};
+    file.write(length_scores, std::span<const double>{values}, std::span<const std::int64_t>{extents});
+    file.write_attribute(length_scores, "units", "targets, 1, 1");
+}
+
+void read_length_scores(const Hdf5File& file, std::vector<EvalLine>& lines) {
+    if (!file.contains(length_scores)) { return; }
+    const auto array = file.read<double>(length_scores);
+    if (array.extents.size() != 3 || array.extents[0] != static_cast<std::int64_t>(lines.size()) ||
+        array.extents[2] != 3) {
+        throw Error{std::string{length_scores} + " is not [evaluations, lengths, 3]"};
+    }
+    auto value = array.values.begin();
+    for (EvalLine& line : lines) {
+        for (std::int64_t i = 0; i < array.extents[1]; ++i, value += 3) {
+            if (std::isnan(value[0])) { continue; }
+            line.by_length.push_back({static_cast<std::int64_t>(value[0]), value[1], value[2]});
+        }
+    }
 }
 
 constexpr const char* positions = "/eval/loss_by_position";
@@ -131,7 +202,9 @@ void write_curves(const std::filesystem::path& path, const Curves& curves, const
     const auto knows_noise = [](const StepLine& line) { return line.noise_scale != 0; };
     if (std::any_of(curves.train.begin(), curves.train.end(), knows_noise)) { visit_noise(writer(file, curves.train)); }
     visit_eval(writer(file, curves.eval));
+    visit_optional_eval(optional_writer(file, curves.eval));
     write_positions(file, curves.eval);
+    write_length_scores(file, curves.eval);
     file.write_attribute("/", "format", "loglog curves 1");
     file.write_attribute("/", "id", label.id);
     file.write_attribute("/", "state", label.state);
@@ -146,7 +219,9 @@ Curves read_curves_file(const std::filesystem::path& path) {
         visit_train(reader(file, curves.train));
         if (file.contains("/train/noise_scale")) { visit_noise(reader(file, curves.train)); }
         visit_eval(reader(file, curves.eval));
+        visit_optional_eval(optional_reader(file, curves.eval));
         read_positions(file, curves.eval);
+        read_length_scores(file, curves.eval);
     } catch (const InputError&) { throw; } catch (const Error& error) {
         throw Error{path.string() + ": " + error.what()};
     }

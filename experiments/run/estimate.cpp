@@ -7,6 +7,7 @@
 #include "engine/base/error.hpp"
 #include "engine/models/decoder_config.hpp"
 #include "engine/models/model_cost.hpp"
+#include "experiments/spec/probe_settings.hpp"
 
 namespace loglog {
 namespace {
@@ -83,6 +84,7 @@ DecoderConfig decoder_config(const RunSpec& spec) {
     config.layer_attention = layer_attention(model);
     config.match_parameters = model.attention.match_parameters;
     config.z_loss = spec.train.z_loss;
+    config.labels = spec.data.is_probe() ? labels_per_sequence(spec) : 0;
     config.parameterization.kind = spec.train.parameterization;
     config.parameterization.base_width = mup.base_width;
     config.parameterization.base_layers = mup.base_layers;

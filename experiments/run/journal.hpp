@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
 #include "db/registry/run_record.hpp"
+#include "experiments/run/evaluation.hpp"
 
 namespace loglog {
 
@@ -62,6 +64,11 @@ struct EvalLine {
     double bits_per_byte = 0;
     double perplexity = 0;
     std::vector<double> loss_by_position;  ///< nats per token by bucket of the position in the window; may be empty
+    std::optional<double> accuracy = {};   ///< of labelled data, like the next two: see Evaluation
+    std::optional<double> string_accuracy = {};
+    std::vector<LengthScore> by_length = {};
+    std::optional<double> recall_loss = {};   ///< nats per token, of recall tokens (docs/formats.md)
+    std::optional<double> recall_share = {};  ///< of recall tokens among all
 
     bool operator==(const EvalLine&) const = default;
 };

@@ -52,6 +52,20 @@ void append(std::string& out, const std::vector<double>& numbers) {
     out += ']';
 }
 
+void append(std::string& out, const std::vector<LengthScore>& scores) {
+    out += '[';
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+        out += i > 0 ? R"(,{"length":)" : R"({"length":)";
+        append(out, scores[i].length);
+        out += R"(,"accuracy":)";
+        append(out, scores[i].accuracy);
+        out += R"(,"string_accuracy":)";
+        append(out, scores[i].string_accuracy);
+        out += '}';
+    }
+    out += ']';
+}
+
 template <class T>
 void append_member(std::string& out, std::string_view key, const T& value) {
     out += ",\"";
@@ -177,6 +191,17 @@ EvalLine eval_from(const Json& object) {
                   number(object.at("val_loss")),         number(object.at("bits_per_byte")),
                   number(object.at("perplexity")),       {}};
     for (const Json& loss : object.at("loss_by_position")) { line.loss_by_position.push_back(number(loss)); }
+    const auto optional_number = [&](const char* key) {
+        return object.contains(key) ? std::optional{number(object.at(key))} : std::nullopt;
+    };
+    line.accuracy = optional_number("accuracy");
+    line.string_accuracy = optional_number("string_accuracy");
+    line.recall_loss = optional_number("recall_loss");
+    line.recall_share = optional_number("recall_share");
+    for (const Json& score : object.value("by_length", Json::array())) {
+        line.by_length.push_back({score.at("length").get<std::int64_t>(), number(score.at("accuracy")),
+                                  number(score.at("string_accuracy"))});
+    }
     return line;
 }
 
@@ -245,6 +270,11 @@ void append_text(std::string& out, const EvalLine& line) {
     append_member(out, "bits_per_byte", line.bits_per_byte);
     append_member(out, "perplexity", line.perplexity);
     append_member(out, "loss_by_position", line.loss_by_position);
+    if (line.accuracy) { append_member(out, "accuracy", *line.accuracy); }
+    if (line.string_accuracy) { append_member(out, "string_accuracy", *line.string_accuracy); }
+    if (!line.by_length.empty()) { append_member(out, "by_length", line.by_length); }
+    if (line.recall_loss) { append_member(out, "recall_loss", *line.recall_loss); }
+    if (line.recall_share) { append_member(out, "recall_share", *line.recall_share); }
 }
 
 void append_text(std::string& out, const CheckpointLine& line) {

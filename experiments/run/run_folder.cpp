@@ -119,6 +119,8 @@ void fill_measurements(RunRecord& record, const Curves& curves) {
     if (!curves.eval.empty()) {
         record.final_val_loss = known(curves.eval.back().val_loss);
         record.bits_per_byte = known(curves.eval.back().bits_per_byte);
+        record.accuracy = curves.eval.back().accuracy;
+        record.recall_loss = curves.eval.back().recall_loss;
     }
     for (const EvalLine& line : curves.eval) {
         if (std::isfinite(line.val_loss)) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <numbers>
 #include <optional>
@@ -13,7 +14,6 @@
 #include "distributed/mpi/barrier.hpp"
 #include "distributed/mpi/watchdog.hpp"
 #include "engine/base/error.hpp"
-#include "engine/data/window_order.hpp"
 #include "experiments/run/checkpoint.hpp"
 #include "experiments/run/curves.hpp"
 #include "experiments/run/divergence.hpp"
@@ -22,6 +22,7 @@
 #include "experiments/run/run_folder.hpp"
 #include "experiments/run/trained_model.hpp"
 #include "experiments/run/training_session.hpp"
+#include "experiments/spec/probe_settings.hpp"
 
 namespace loglog {
 namespace {
@@ -29,30 +30,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-/// The windows of every evaluation: `count` of them, evenly spread over the validation split.
-struct ValidationWindows {
-    std::uint64_t count;
-    WindowSource source;
-};
-
-ValidationWindows validation_windows(const TokenDataset& data, const RunSpec& spec) {
-    const auto context = static_cast<std::uint64_t>(spec.model.context);
-    const auto tokens = data.tokens(Split::validation);
-    const auto available = tokens == 0 ? 0 : (tokens - 1) / context;
-    if (available == 0) {
-        throw InputError{
-            fmt::format("the data set's validation split has {} tokens, but an evaluation needs at least one "
-                        "window of model.context + 1 = {} (build the data set from more documents, or with a "
-                        "larger --val-fraction)",
-                        tokens, context + 1)};
-    }
-    const auto count =
-        std::clamp<std::uint64_t>(static_cast<std::uint64_t>(spec.train.eval_tokens) / context, 1, available);
-    return {count, [&data, context, available, count](std::uint64_t position, std::span<std::int32_t> window) {
-                data.read(Split::validation, position * available / count * context, window);
-            }};
-}
 
 Topology topology_of(const RunSpec& spec, const RunContext& context, OperationLog& log) {
     if (context.communicator == nullptr) { return Topology{spec.layout.reduction}; }
@@ -69,18 +46,39 @@ std::unique_ptr<Watchdog> watchdog_of(const RunSpec& spec, const RunContext& con
                                       fmt::format("dp {}, tp {}, pp {}", place.dp, place.tp, place.pp), limits);
 }
 
+/// Tokens whose loss a run is to be trained on, and how many different ones; of a probe, targets.
+struct TrainedTokens {
+    std::int64_t all = 0;
+    std::int64_t distinct = 0;
+};
+
+TrainedTokens trained_tokens(const RunSpec& spec, const TokenDataset& data) {
+    const auto context = spec.model.context;
+    if (spec.data.is_probe()) {
+        const double labels = labels_per_sequence(spec);
+        const auto sequences = spec.train.tokens / context;
+        const auto different = std::min(sequences, spec.data.probe.examples);
+        return {std::llround(labels * static_cast<double>(sequences)),
+                std::llround(labels * static_cast<double>(different))};
+    }
+    const auto windows =
+        (std::max<std::uint64_t>(data.tokens(Split::train), 1) - 1) / static_cast<std::uint64_t>(context);
+    return {spec.train.tokens, std::min(spec.train.tokens, static_cast<std::int64_t>(windows) * context)};
+}
+
 /// One run being trained: ties the session to its journal, checkpoints and stop signals. With several ranks, the first
 /// one leads: it alone writes the folder's files (all write their parts of checkpoints). What happens next follows on
 /// every rank from what a step told all of them.
 class RunLoop {
   public:
+    /// `flops_per_token`: of every token, with a target or not.
     RunLoop(const RunSpec& spec, const TokenDataset& data, const RunContext& context, double flops_per_token)
         : spec_{spec},
           data_{data},
           context_{context},
           flops_per_token_{flops_per_token},
           folder_{run_folder(context.registry, context.id)},
-          validation_{validation_windows(data, spec)},
+          validation_{evaluation_windows(data, spec)},
           watchdog_{watchdog_of(spec, context, operations_)},
           session_{spec, training_windows(data, spec), context.threads, topology_of(spec, context, operations_)},
           leads_{session_.topology().everyone().rank() == 0} {}
@@ -119,6 +117,7 @@ class RunLoop {
             if (line.step > label.step) { break; }
             divergence_.observe(line.step, line.loss, line.grad_norm);
             seconds_ = line.seconds;
+            tokens_ = line.tokens;
         }
         // The leader is about to remove the curves and to append to the journal that the others may still be reading.
         if (context_.communicator != nullptr) { wait_for_all(*context_.communicator); }
@@ -134,13 +133,15 @@ class RunLoop {
             if (const auto reason = divergence_.observe(done, result.loss, result.gradient_norm)) {
                 return close(RunState::diverged, *reason);
             }
-            if (done % spec_.train.eval_every == 0 || done == steps) { evaluate(); }
-            if (done == steps) { break; }
+            const bool good_enough = (done % spec_.train.eval_every == 0 || done == steps) && evaluate();
+            if (done == steps || good_enough) { break; }
             if (result.stop_requested) { return stop(); }
             if (result.checkpoint_requested || checkpoint_is_due_at(done)) { save(); }
         }
         save_weights(weights_file(folder_), state(), label());
-        const auto record = close(RunState::ok, "");
+        const bool ended_early = session_.steps_done() < steps;
+        const auto record = close(
+            RunState::ok, ended_early ? fmt::format("reached data.probe.stop_at = {}", spec_.data.probe.stop_at) : "");
         if (leads_) { remove_checkpoints(folder_, keep_rules()); }
         return record;
     }
@@ -150,6 +151,7 @@ class RunLoop {
         const auto result = session_.step({.stop = is_asked_to_stop(), .checkpoint = checkpoint_is_overdue()});
         const double seconds = seconds_since(start);
         seconds_ += seconds;
+        tokens_ += result.labels;
         if (!leads_) { return result; }
 
         const auto done = session_.steps_done();
@@ -160,29 +162,40 @@ class RunLoop {
         line.loss = result.loss;
         line.lr = result.lr;
         line.grad_norm = result.gradient_norm;
-        line.tokens = done * spec_.train.batch_tokens;
-        line.flops = flops_per_token_ * static_cast<double>(line.tokens);
+        line.tokens = tokens_;
+        line.flops = flops_per_token_ * static_cast<double>(done * spec_.train.batch_tokens);
         line.seconds = seconds_;
-        line.tokens_per_second = batch_tokens / seconds;
+        line.tokens_per_second = static_cast<double>(result.labels) / seconds;
         line.share_of_peak = peak_flops > 0 ? flops_per_token_ * batch_tokens / seconds / peak_flops : 0;
         line.clipped = result.clipped;
         line.noise_scale = result.noise_scale.value_or(0);
         live_->journal().write(line);
-        if (context_.on_step) { context_.on_step({done, total_steps(spec_), result.loss, line.tokens_per_second}); }
+        if (context_.on_step) { context_.on_step({done, total_steps(spec_), result.loss, batch_tokens / seconds}); }
         return result;
     }
 
-    void evaluate() {
-        auto evaluation = session_.evaluate(validation_.source, validation_.count);
-        if (!leads_) { return; }
+    /// Whether the accuracy that a probe's run is to end at is reached, which all ranks find alike.
+    bool evaluate() {
+        auto evaluation = session_.evaluate(validation_.source, validation_.count, validation_.recall);
+        const double stop_at = spec_.data.probe.stop_at;
+        const bool good_enough = stop_at > 0 && evaluation.accuracy.value_or(0) >= stop_at;
+        if (!leads_) { return good_enough; }
+        const double bytes_per_token = data_.bytes_per_token(Split::validation);
         EvalLine line;
         line.step = session_.steps_done();
-        line.tokens = line.step * spec_.train.batch_tokens;
+        line.tokens = tokens_;
         line.val_loss = evaluation.loss;
-        line.bits_per_byte = evaluation.loss / std::numbers::ln2 / data_.bytes_per_token(Split::validation);
+        line.bits_per_byte = bytes_per_token > 0 ? evaluation.loss / std::numbers::ln2 / bytes_per_token
+                                                 : std::numeric_limits<double>::quiet_NaN();
         line.perplexity = std::exp(evaluation.loss);
         line.loss_by_position = std::move(evaluation.loss_by_position);
+        line.accuracy = evaluation.accuracy;
+        line.string_accuracy = evaluation.string_accuracy;
+        line.by_length = std::move(evaluation.by_length);
+        line.recall_loss = evaluation.recall_loss;
+        if (!validation_.recall.empty()) { line.recall_share = evaluation.recall_share; }
         live_->journal().write(line);
+        return good_enough;
     }
 
     bool is_asked_to_stop() const { return context_.stop != nullptr && *context_.stop; }
@@ -233,7 +246,7 @@ class RunLoop {
     const RunContext& context_;
     double flops_per_token_;
     std::filesystem::path folder_;
-    ValidationWindows validation_;
+    EvaluationWindows validation_;
     OperationLog operations_;
     std::unique_ptr<Watchdog> watchdog_;
     TrainingSession session_;
@@ -241,23 +254,16 @@ class RunLoop {
     std::optional<LiveRun> live_;
     DivergenceRule divergence_;
     double seconds_ = 0;
+    std::int64_t tokens_ = 0;  // whose loss was trained on
     Clock::time_point last_checkpoint_;
 };
 
 }  // namespace
 
-WindowSource training_windows(const TokenDataset& data, const RunSpec& spec) {
-    const WindowOrder order{data.tokens(Split::train), spec.model.context, Seed{spec.train.seed}};
-    return [&data, order](std::uint64_t position, std::span<std::int32_t> window) {
-        data.read(Split::train, order.first_token(position), window);
-    };
-}
-
 RunRecord planned_record(const RunSpec& spec, const TokenDataset& data, const std::string& id,
                          const std::string& sweep) {
     const auto cost = estimate(spec);
-    const auto windows =
-        (std::max<std::uint64_t>(data.tokens(Split::train), 1) - 1) / static_cast<std::uint64_t>(spec.model.context);
+    const TrainedTokens tokens = trained_tokens(spec, data);
     RunRecord record;
     record.id = id;
     record.sweep = sweep;
@@ -276,9 +282,10 @@ RunRecord planned_record(const RunSpec& spec, const TokenDataset& data, const st
     record.embedding_params = cost.parameters.embedding;
     record.head_params = cost.parameters.head;
     record.non_embedding_params = cost.parameters.non_embedding();
-    record.tokens = spec.train.tokens;
-    record.unique_tokens = std::min(spec.train.tokens, static_cast<std::int64_t>(windows) * spec.model.context);
-    record.flops_per_token = cost.flops_per_token;
+    record.tokens = tokens.all;
+    record.unique_tokens = tokens.distinct;
+    record.flops_per_token =
+        spec.data.is_probe() ? cost.flops(spec) / static_cast<double>(tokens.all) : cost.flops_per_token;
     record.flops = cost.flops(spec);
     record.flops_6nd = cost.flops_6nd(spec);
     record.batch_tokens = spec.train.batch_tokens;
@@ -298,7 +305,8 @@ RunRecord planned_record(const RunSpec& spec, const TokenDataset& data, const st
 RunRecord train_run(const RunSpec& spec, const TokenDataset& data, const RunContext& context) {
     require_trainable(spec);
     auto plan = planned_record(spec, data, context.id, context.sweep);
-    const double flops_per_token = plan.flops_per_token.value();
+    const double flops_per_token = spec.data.is_probe() ? plan.flops.value() / static_cast<double>(spec.train.tokens)
+                                                        : plan.flops_per_token.value();
     RunLoop loop{spec, data, context, flops_per_token};  // first: a spec that cannot run leaves no folder behind
     if (loop.leads()) {
         store_tokenizer(context.registry, data.tokenizer());
@@ -307,11 +315,6 @@ RunRecord train_run(const RunSpec& spec, const TokenDataset& data, const RunCont
         }
     }
     return loop.run();
-}
-
-TokenDataset open_data(const DataSpec& data) {
-    return data.is_synthetic() ? TokenDataset::synthetic(data.synthetic.documents, Seed{data.synthetic.seed})
-                               : TokenDataset::open(data.path);
 }
 
 }  // namespace loglog

@@ -8,7 +8,7 @@
 
 #include "db/registry/run_record.hpp"
 #include "engine/data/dataset.hpp"
-#include "experiments/run/window_source.hpp"
+#include "experiments/run/run_data.hpp"
 #include "experiments/spec/run_spec.hpp"
 
 namespace loglog {
@@ -47,11 +47,5 @@ RunRecord planned_record(const RunSpec& resolved, const TokenDataset& data, cons
 /// several ranks all of them call it; the first one writes the folder, and the others get a record of id, state and
 /// reason alone.
 RunRecord train_run(const RunSpec& resolved, const TokenDataset& data, const RunContext& context);
-
-/// What a resolved run trains on, in its order. `data` is kept by reference.
-WindowSource training_windows(const TokenDataset& data, const RunSpec& resolved);
-
-/// Opens the data set that a spec names.
-TokenDataset open_data(const DataSpec& data);
 
 }  // namespace loglog

@@ -13,6 +13,7 @@
 #include "engine/models/decoder.hpp"
 #include "engine/optim/adamw_optimizer.hpp"
 #include "engine/optim/schedule.hpp"
+#include "experiments/run/evaluation.hpp"
 #include "experiments/run/parallel_plan.hpp"
 #include "experiments/run/window_source.hpp"
 #include "experiments/spec/run_spec.hpp"
@@ -21,7 +22,8 @@ namespace loglog {
 
 /// What every rank of a run knows of a step.
 struct StepResult {
-    double loss = 0;           ///< nats per token, mean over the batch, before the update
+    double loss = 0;           ///< nats per target, mean over the batch, before the update
+    std::int64_t labels = 0;   ///< targets in the batch: all its tokens, unless the data leaves some out
     double gradient_norm = 0;  ///< before clipping
     double lr = 0;
     bool clipped = false;
@@ -29,11 +31,6 @@ struct StepResult {
         noise_scale;              ///< tokens: the gradient noise scale so far, where small batches can be compared
     bool stop_requested = false;  ///< by any rank
     bool checkpoint_requested = false;  ///< by any rank
-};
-
-struct Evaluation {
-    double loss = 0;                       ///< nats per token
-    std::vector<double> loss_by_position;  ///< nats per token in equal ranges of the position within the window
 };
 
 /// A model in training, or one rank's part of it: its state, and the two things done with it, a step and an evaluation.
@@ -51,8 +48,9 @@ class TrainingSession {
 
     /// One optimizer step on the next spec.train.batch_tokens tokens. What one rank asks for reaches all.
     StepResult step(StepRequests requests = {});
-    /// Mean loss of the windows 0 .. count - 1 of `validation`, without dropout.
-    Evaluation evaluate(const WindowSource& validation, std::uint64_t count);
+    /// Mean loss of the windows 0 .. count - 1 of `validation`, without dropout. `marked`: [count, context], not 0
+    /// where a target's loss is also averaged by itself; empty: none is.
+    Evaluation evaluate(const WindowSource& validation, std::uint64_t count, std::span<const std::uint8_t> marked = {});
 
     std::int64_t steps_done() const noexcept { return steps_done_; }
     /// Goes on after `steps` steps; the caller has restored values and moments.
@@ -73,6 +71,8 @@ class TrainingSession {
   private:
     void load(const WindowSource& source, std::uint64_t first_position, std::int64_t sequences);
     std::vector<TokenBatch> micro_batches(std::int64_t sequences) const;
+    std::vector<StepInfo> document_infos(std::span<const TokenBatch> batches) const;
+    std::int64_t count_labels(std::uint64_t first_position);
 
     RunSpec spec_;
     WindowSource train_;
@@ -87,9 +87,9 @@ class TrainingSession {
     AdamWSettings optimizer_;
     std::int64_t sequences_;  // of this rank in a step
     std::int64_t steps_done_ = 0;
-    std::vector<std::int32_t> window_;   // [context + 1]
-    std::vector<std::int32_t> tokens_;   // [sequences, context]
-    std::vector<std::int32_t> targets_;  // likewise
+    std::vector<std::int32_t> tokens_;          // [sequences, context]
+    std::vector<std::int32_t> targets_;         // likewise
+    std::vector<std::int32_t> document_start_;  // likewise; empty unless documents are kept apart
 };
 
 }  // namespace loglog

@@ -49,6 +49,7 @@ void visit_fields(Spec&& s, Visit&& visit) {
     visit("data.probe.vocab", s.data.probe.vocab, at_least_1);
     visit("data.probe.examples", s.data.probe.examples, at_least_1);
     visit("data.probe.seed", s.data.probe.seed, at_least_0);
+    visit("data.probe.stop_at", s.data.probe.stop_at, whole_fraction);
 
     visit("model.family", s.model.family, any);
     visit("model.layers", s.model.layers, extent);

@@ -88,12 +88,19 @@ void check_schedule(const RunSpec& spec, std::vector<SpecProblem>& problems) {
 }
 
 void check_data(const DataSpec& data, std::vector<SpecProblem>& problems) {
-    if (data.path.empty() == !data.is_synthetic()) {
+    const int given = (data.path.empty() ? 0 : 1) + (data.is_synthetic() ? 1 : 0) + (data.is_probe() ? 1 : 0);
+    if (given == 0) {
         problems.push_back({{},
                             "data.path",
-                            data.path.empty() ? "no data: give data.path (a folder made by 'loglog data build') or "
-                                                "data.synthetic = { documents = 200, seed = 5 }"
-                                              : "is given and so is data.synthetic: give one of the two"});
+                            "no data: give data.path (a folder made by 'loglog data build'), data.synthetic = "
+                            "{ documents = 200, seed = 5 } or data.probe = { task = \"mqar\" }"});
+    } else if (given > 1 && data.path.empty()) {
+        problems.push_back({{}, "data.probe.task", "is given and so is data.synthetic: give one of the two"});
+    } else if (given > 1) {
+        problems.push_back({{},
+                            "data.path",
+                            fmt::format("is given and so is {}: give one of the two",
+                                        data.is_synthetic() ? "data.synthetic" : "data.probe")});
     }
 }
 

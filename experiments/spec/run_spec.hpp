@@ -6,6 +6,7 @@
 
 #include "distributed/collectives/reduction.hpp"
 #include "distributed/pipeline_parallel/schedule.hpp"
+#include "engine/data/probe_task.hpp"
 #include "experiments/spec/model_spec.hpp"
 #include "experiments/spec/train_spec.hpp"
 
@@ -19,9 +20,6 @@ struct SyntheticData {
     bool operator==(const SyntheticData&) const = default;
 };
 
-/// Tasks with known answers that show what a way of mixing tokens can do.
-enum class ProbeTask : std::uint8_t { none, mqar, copy, palindrome, induction, noisy_copy };
-
 /// Examples of a probe made on the fly, each of the model's context.
 struct ProbeData {
     ProbeTask task = ProbeTask::none;
@@ -29,6 +27,7 @@ struct ProbeData {
     std::int64_t vocab = 8'192;  ///< mqar, induction; copies have 26 letters
     std::int64_t examples = 100'000;  ///< to train on, seen again in each epoch
     std::uint64_t seed = 1;
+    double stop_at = 0;  ///< a run ends when an evaluation's accuracy reaches this; 0: never before its last step
 
     bool operator==(const ProbeData&) const = default;
 };

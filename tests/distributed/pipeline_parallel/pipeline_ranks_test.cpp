@@ -60,7 +60,7 @@ TEST_P(PipelineRanks, SurviveManyStepsWithLargeMessages) {
         for (const auto& loss : stage.train(batches, infos, {})) { sum += loss.sum; }
         sums.push_back(sum);
         std::size_t evaluated = 0;
-        stage.evaluate(batches, [&](std::size_t, std::span<const float>) { ++evaluated; });
+        stage.evaluate(batches, infos, [&](std::size_t, const PipelineStage::Outcome&) { ++evaluated; });
         EXPECT_EQ(evaluated, pipeline_->rank() == pipeline_->size() - 1 ? batches.size() : 0u);
     }
 

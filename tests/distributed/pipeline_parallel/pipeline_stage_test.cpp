@@ -214,6 +214,7 @@ TEST(PipelineStage, EvaluatesOnTheLastStageWhatTheWholeModelGives) {
             expected.emplace_back(losses.begin(), losses.end());
         }
     }
+    const std::vector<StepInfo> infos(batches.size());
     for (const auto schedule : {PipelineSchedule::one_f_one_b, PipelineSchedule::interleaved}) {
         run_stages(4, [&](Group& pipeline) {
             Context context{CpuContext{1}};
@@ -223,9 +224,9 @@ TEST(PipelineStage, EvaluatesOnTheLastStageWhatTheWholeModelGives) {
             PipelineStage stage{context, model, pipeline, schedule};
             std::vector<std::vector<float>> losses;
 
-            stage.evaluate(batches, [&](std::size_t index, std::span<const float> values) {
+            stage.evaluate(batches, infos, [&](std::size_t index, const PipelineStage::Outcome& outcome) {
                 EXPECT_EQ(index, losses.size());
-                losses.emplace_back(values.begin(), values.end());
+                losses.emplace_back(outcome.losses.begin(), outcome.losses.end());
             });
 
             EXPECT_EQ(losses, pipeline.rank() == 3 ? expected : std::vector<std::vector<float>>{});
@@ -246,7 +247,9 @@ TEST(PipelineStage, EvaluatesMoreMicroBatchesThanThereAreTags) {
         std::vector<float> first;
         std::size_t same = 0;
 
-        stage.evaluate(batches, [&](std::size_t, std::span<const float> losses) {
+        const std::vector<StepInfo> infos(batches.size());
+        stage.evaluate(batches, infos, [&](std::size_t, const PipelineStage::Outcome& outcome) {
+            const auto losses = outcome.losses;
             if (first.empty()) { first.assign(losses.begin(), losses.end()); }
             same += std::ranges::equal(losses, first) ? 1 : 0;
         });
@@ -273,7 +276,7 @@ TEST(PipelineStage, SurvivesManyStepsWithoutBufferedMessages) {
                 for (int step = 0; step < 3; ++step) {
                     model.parameters().begin_step();
                     stage.train(batches, infos, {});
-                    stage.evaluate(batches, [](std::size_t, std::span<const float>) {});
+                    stage.evaluate(batches, infos, [](std::size_t, const PipelineStage::Outcome&) {});
                 }
                 EXPECT_GE(stage.times().waiting, 0);
                 EXPECT_LT(stage.times().waiting, stage.times().total);
