@@ -16,10 +16,11 @@ double state_elements(const DeltaAttentionSizes& s) { return static_cast<double>
 
 // Products of a chunk in the form that the literature counts: with the state, 3 of rows x key_dim x value_dim; inside
 // the chunk, 3 triangular ones over keys and 2 over values; and the inverse of the triangular matrix.
+// A chunk is no longer than the sequence.
 double forward_model_flops(const DeltaAttentionSizes& s) {
     const double keys = static_cast<double>(s.key_dim);
     const double values = static_cast<double>(s.value_dim);
-    const double chunk = static_cast<double>(s.chunk);
+    const double chunk = static_cast<double>(std::min(s.chunk, s.time));
     return tokens_of(s) * static_cast<double>(s.heads) *
            (6 * keys * values + chunk * (3 * keys + 2 * values) + chunk * chunk / 3);
 }
