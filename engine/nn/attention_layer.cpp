@@ -17,8 +17,9 @@
 namespace loglog {
 namespace {
 
-// Outputs of linear kinds are sums of products of small numbers: at the start their squares are about 1e-5.
-constexpr double output_norm_epsilon = 1e-8;
+// Outputs of linear kinds are sums of products of small numbers: at the start their squares are about 1e-5, of which
+// a usual epsilon would hide the size.
+constexpr double output_norm_epsilon = 1e-6;
 
 /// A gain that all heads share. Leaves have copies, since each sees its own heads alone.
 ParameterId add_head_gain(std::vector<ParameterSpec>& specs, std::string name, std::int64_t head_dim,

@@ -20,6 +20,7 @@ struct GradientTolerance {
     double relative = 1e-6;  ///< central differences err by about eps^(2/3) times the third derivative, some 1e-9
     double floor = 1e-2;     ///< gradients smaller than this times the largest are judged by that size: rounding of the
                              ///< loss makes their differences meaningless
+    double least = 1e-12;    ///< the same for all gradients below this
 };
 
 /// Compares `analytic`, the gradient of `loss` with respect to `x`, with central differences of step
@@ -40,7 +41,8 @@ inline GradientReport check_gradient(const std::function<double()>& loss, std::s
         const double down = original - x[i];
         x[i] = original;
         const double numeric = (above - below) / (up + down);
-        const double size = std::max({std::abs(numeric), std::abs(analytic[i]), tolerance.floor * largest, 1e-12});
+        const double size =
+            std::max({std::abs(numeric), std::abs(analytic[i]), tolerance.floor * largest, tolerance.least});
         const double error = std::abs(numeric - analytic[i]) / size;
         if (error > report.worst_error || !std::isfinite(error)) {
             report.worst_error = error;

@@ -76,15 +76,13 @@ TEST_P(DecoderGradient, MatchesCentralDifferencesForEveryParameter) {
 
     for (std::size_t index = 0; index < parameters.size(); ++index) {
         const auto id = static_cast<ParameterId>(index);
-        // The loss is known to about 1e-16 x 3, so differences over 6e-6 to 1e-10: 5e-6 of gates' gradients of 2e-5.
-        const GradientTolerance tolerance{
-            .relative = config.attention.kind == AttentionKind::dense && config.layer_attention.empty() ? 1e-6 : 1e-5};
         // A few values of each parameter, all of the short ones.
         const auto size = std::min<std::size_t>(parameters.values<double>(id).size(), 24);
         const auto offset = parameters.gradient<double>(id).data() - parameters.all_gradients<double>().data();
         const auto analytic = std::span{all}.subspan(static_cast<std::size_t>(offset), size);
 
-        const auto report = check_gradient(objective, parameters.values<double>(id).first(size), analytic, tolerance);
+        const auto report =
+            check_gradient(objective, parameters.values<double>(id).first(size), analytic, gradient_tolerance(config));
 
         EXPECT_TRUE(report.agrees) << parameters.spec(id).name << " " << report.worst;
     }
