@@ -20,6 +20,11 @@ struct ValueText {
         for (const FieldValue& value : list) { parts.push_back(to_text(value)); }
         return fmt::format("[{}]", fmt::join(parts, ", "));
     }
+    std::string operator()(const FieldValue::Table& table) const {
+        std::vector<std::string> parts;
+        for (const auto& [key, value] : table) { parts.push_back(key + " = " + to_text(value)); }
+        return fmt::format("{{ {} }}", fmt::join(parts, ", "));
+    }
 };
 
 }  // namespace

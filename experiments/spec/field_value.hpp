@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -11,7 +12,8 @@ namespace loglog {
 /// A value as written in a spec, before it is known what it has to be.
 struct FieldValue {
     using List = std::vector<FieldValue>;
-    std::variant<bool, std::int64_t, double, std::string, List> data;
+    using Table = std::vector<std::pair<std::string, FieldValue>>;  ///< an element of a list: { kind = "window" }
+    std::variant<bool, std::int64_t, double, std::string, List, Table> data;
 
     bool operator==(const FieldValue&) const = default;
 };

@@ -18,6 +18,11 @@ struct ToJson {
         for (const FieldValue& value : list) { array.push_back(std::visit(*this, value.data)); }
         return array;
     }
+    Json operator()(const FieldValue::Table& table) const {
+        Json object = Json::object();
+        for (const auto& [key, value] : table) { object[key] = std::visit(*this, value.data); }
+        return object;
+    }
     template <class T>
     Json operator()(const T& value) const {
         return value;

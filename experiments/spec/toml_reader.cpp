@@ -56,6 +56,13 @@ class Flattener {
         if (const auto* integer = node.as_integer()) { return {integer->get()}; }
         if (const auto* real = node.as_floating_point()) { return {real->get()}; }
         if (const auto* text = node.as_string()) { return {text->get()}; }
+        if (const auto* table = node.as_table()) {
+            FieldValue::Table fields;
+            for (const auto& [name, inner] : *table) {
+                fields.emplace_back(std::string{name.str()}, value(inner, key));
+            }
+            return {fields};
+        }
         FieldValue::List list;
         if (const auto* array = node.as_array()) {
             for (const toml::node& element : *array) { list.push_back(value(element, key)); }

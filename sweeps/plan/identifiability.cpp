@@ -28,8 +28,13 @@ struct Group {
 };
 
 std::map<std::string, Group> group(const Plan& plan) {
+    std::set<std::string> compared;  // an attention whose search came to nothing is not
+    for (const PlannedRun& run : plan.runs) {
+        if (run.stage != "lr-search") { compared.insert(attention_name(run.spec.model.attention)); }
+    }
     std::map<std::string, Group> groups;
     for (const PlannedRun& run : plan.runs) {
+        if (!compared.contains(attention_name(run.spec.model.attention))) { continue; }
         Group& mine = groups[attention_name(run.spec.model.attention)];
         mine.sizes.insert(run.cost.parameters.non_embedding());
         mine.tokens.insert(run.spec.train.tokens);

@@ -4,33 +4,17 @@
 #include <map>
 #include <numeric>
 
+#include "sweeps/plan/attention_plan.hpp"
+#include "sweeps/plan/cost_book.hpp"
 #include "sweeps/scheduler/packing.hpp"
 
 namespace loglog {
-namespace {
-
-// Costs of the models seen so far: runs that differ in tokens, seed or learning rate alone are counted once.
-class CostBook {
-  public:
-    const RunCost& cost(const RunSpec& spec) {
-        RunSpec model;
-        model.model = spec.model;
-        model.train.batch_tokens = spec.train.batch_tokens;
-        model.train.micro_batch = spec.train.micro_batch;
-        model.train.z_loss = spec.train.z_loss;
-        const auto [entry, is_new] = costs_.try_emplace(to_json(model));
-        if (is_new) { entry->second = estimate(spec); }
-        return entry->second;
+Plan make_plan(const SweepSpec& sweep, const DataVocab& data_vocab, const IdentifyRun& identify,
+               const FindLoss& loss_of) {
+    if (sweep.kind == SweepKind::attention) {
+        return detail::plan_attention_sweep(sweep, data_vocab, identify, loss_of);
     }
-
-  private:
-    std::map<std::string, RunCost> costs_;
-};
-
-}  // namespace
-
-Plan make_plan(const SweepSpec& sweep, const DataVocab& data_vocab, const IdentifyRun& identify) {
-    CostBook book;
+    detail::CostBook book;
     Expansion expansion = expand(sweep, data_vocab, [&](const RunSpec& spec) {
         const RunCost& cost = book.cost(spec);
         return ModelSize{cost.flops_per_token, cost.parameters.non_embedding()};
@@ -49,6 +33,11 @@ Plan make_plan(const SweepSpec& sweep, const DataVocab& data_vocab, const Identi
         plan.runs.push_back(std::move(run));
     }
     return plan;
+}
+
+int waiting_runs(const Plan& plan) {
+    return static_cast<int>(
+        std::count_if(plan.runs.begin(), plan.runs.end(), [](const PlannedRun& run) { return !run.lr_known; }));
 }
 
 Machine typical_host(int ranks, double flops) {

@@ -9,6 +9,7 @@
 #include "experiments/run/estimate.hpp"
 #include "experiments/run/performance_model.hpp"
 #include "experiments/spec/run_spec.hpp"
+#include "sweeps/plan/learning_rate_search.hpp"
 #include "sweeps/space/expand.hpp"
 #include "sweeps/space/sweep_spec.hpp"
 
@@ -19,9 +20,18 @@ struct PlannedRun {
     std::string id;  ///< empty where the data set is not there to take its hash from
     RunSpec spec;    ///< resolved
     RunCost cost;
-    double target = 0;             ///< FLOPs of its budget (isoflop) or tokens per parameter (ladder); 0 in a grid
+    double target = 0;             ///< FLOPs of its budget (isoflop) or tokens per parameter (ladder, attention); or 0
     double predicted_seconds = 0;  ///< of training and evaluation in its layout; 0: not predicted
     std::optional<LayoutPrediction> prediction{};  ///< of a step in its layout, where one was made
+    std::string stage{};     ///< of a sweep of kind attention, else empty; see plan_attention_sweep()
+    bool lr_known = true;    ///< false: the learning rate follows from runs that have not ended; the spec's is no guess
+    bool also_main = false;  ///< a run of the search at the best rate, which is a run of stage main as well
+};
+
+/// The search for an attention's learning rate.
+struct AttentionSearch {
+    std::string attention;
+    RateSearch search;
 };
 
 /// A sweep's runs and what they cost in all.
@@ -29,17 +39,26 @@ struct Plan {
     std::string sweep;
     SweepKind kind = SweepKind::grid;
     std::vector<PlannedRun> runs;
-    std::vector<std::string> notes;     ///< about the space: what was merged or left out
-    std::vector<std::string> warnings;  ///< reasons against this plan that were overruled
-    int ranks = 1;                      ///< that the prediction of the whole is for
-    std::string cluster;                ///< that the prediction is for; empty: this machine
+    std::vector<AttentionSearch> searches;  ///< of a sweep of kind attention
+    std::vector<std::string> notes;         ///< about the space: what was merged or left out
+    std::vector<std::string> warnings;      ///< reasons against this plan that were overruled
+    int ranks = 1;                          ///< that the prediction of the whole is for
+    std::string cluster;                    ///< that the prediction is for; empty: this machine
 };
+
+/// Runs that wait for a learning rate.
+int waiting_runs(const Plan& plan);
 
 /// A run's id, or "" where the hash of its data set is not known.
 using IdentifyRun = std::function<std::string(const RunSpec& resolved)>;
 
-/// Expands the sweep and counts what each run costs. Throws InputError for what expand() and estimate() refuse.
-Plan make_plan(const SweepSpec& sweep, const DataVocab& data_vocab, const IdentifyRun& identify);
+/// The final validation loss of a run that has ended, infinity for one that diverged; nothing for any other.
+using FindLoss = std::function<std::optional<double>(const std::string& id)>;
+
+/// Expands the sweep and counts what each run costs. What `loss_of` knows decides the learning rates of a sweep of kind
+/// attention. Throws InputError for what expand(), plan_attention_sweep() and estimate() refuse.
+Plan make_plan(const SweepSpec& sweep, const DataVocab& data_vocab, const IdentifyRun& identify,
+               const FindLoss& loss_of = {});
 
 /// What a plan asks of the machine it is made on: model FLOP/s that a run of this cost reaches on one rank; 0: unknown.
 using Throughput = std::function<double(const RunSpec& resolved, const RunCost& cost)>;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
+#include <vector>
 
 #include "sweeps/plan/plan.hpp"
 
@@ -84,7 +85,10 @@ Json to_object(const PlannedRun& run) {
             {"batch_tokens", run.spec.train.batch_tokens},
             {"steps", total_steps(run.spec)},
             {"seed", run.spec.train.seed},
-            {"lr", run.spec.train.optimizer.lr},
+            {"lr", run.lr_known ? Json(run.spec.train.optimizer.lr) : Json{}},
+            {"name", run.spec.name},
+            {"stage", run.stage.empty() ? Json{} : Json(run.stage)},
+            {"also_main", run.also_main},
             {"flops_per_token", run.cost.flops_per_token},
             {"flops", run.cost.flops(run.spec)},
             {"flops_6nd", run.cost.flops_6nd(run.spec)},
@@ -113,6 +117,48 @@ std::string layout_columns(const PlannedRun& run) {
                        prediction ? mebibytes(static_cast<std::int64_t>(prediction->memory_bytes)) : "-");
 }
 
+// Of a sweep of kind attention: what the run is for, and with which learning rate.
+std::string stage_columns(const PlannedRun& run) {
+    return fmt::format(" {:>10}  {}{}", run.lr_known ? fmt::format("{:.4g}", run.spec.train.optimizer.lr) : "to find",
+                       run.spec.name, run.also_main ? " (and main)" : "");
+}
+
+// "lr-search: 30 runs, 1.2T FLOPs, 3.1 min of work"
+std::string stage_totals(const Plan& plan) {
+    std::vector<std::pair<std::string, Plan>> stages;
+    for (const PlannedRun& run : plan.runs) {
+        if (stages.empty() || stages.back().first != run.stage) { stages.push_back({run.stage, {}}); }
+        stages.back().second.runs.push_back(run);
+    }
+    std::string text;
+    for (const auto& [stage, part] : stages) {
+        const Totals totals = totals_of(part);
+        text += fmt::format("{:<10} {:>4} runs, {:>7} FLOPs", stage, part.runs.size(), with_prefix(totals.flops));
+        text += (totals.seconds > 0 ? ", " + duration(totals.seconds) + " of work" : "") + "\n";
+    }
+    return text;
+}
+
+Json to_array(const std::vector<AttentionSearch>& searches) {
+    Json array = Json::array();
+    for (const auto& [attention, search] : searches) {
+        Json rates = Json::array();
+        for (const TriedRate& rate : search.rates) {
+            const bool diverged = rate.loss && !std::isfinite(*rate.loss);
+            rates.push_back({{"lr", rate.lr},
+                             {"loss", rate.loss && !diverged ? Json(*rate.loss) : Json{}},
+                             {"diverged", diverged}});
+        }
+        array.push_back({{"attention", attention},
+                         {"rates", rates},
+                         {"settled", search.settled},
+                         {"lr", search.best_lr ? Json(*search.best_lr) : Json{}},
+                         {"extensions", search.extensions},
+                         {"bracketed", search.bracketed}});
+    }
+    return array;
+}
+
 }  // namespace
 
 std::string to_table(const Plan& plan) {
@@ -121,6 +167,8 @@ std::string to_table(const Plan& plan) {
         fmt::format("{:<13} {:>6} {:>6} {:>9} {:>9} {:>9} {:>6} {:>5} {:>9} {:>9} {:>11} {:>9}", "id", "layers",
                     "width", "N non-emb", "N total", "tokens D", "steps", "seed", "FLOPs", "6ND", "memory", "time");
     if (layouts) { text += fmt::format(" {:>9} {:>7} {:>9} {:>11}", "dpxtpxpp", "bubble", "sent/step", "of a rank"); }
+    const bool staged = plan.kind == SweepKind::attention;
+    if (staged) { text += fmt::format(" {:>10}  {}", "lr", "run"); }
     text += "\n";
     for (const PlannedRun& run : plan.runs) {
         const ParameterCounts& parameters = run.cost.parameters;
@@ -131,8 +179,11 @@ std::string to_table(const Plan& plan) {
             total_steps(run.spec), run.spec.train.seed, with_prefix(run.cost.flops(run.spec)),
             with_prefix(run.cost.flops_6nd(run.spec)), mebibytes(run.cost.memory_bytes),
             duration(run.predicted_seconds));
-        text += (layouts ? layout_columns(run) : std::string{}) + "\n";
+        if (layouts) { text += layout_columns(run); }
+        if (staged) { text += stage_columns(run); }
+        text += "\n";
     }
+    if (staged) { text += stage_totals(plan); }
     const Totals totals = totals_of(plan);
     text += fmt::format("{} runs, {} tokens, {} FLOPs (6ND: {}), at most {} a rank\n", plan.runs.size(),
                         with_prefix(static_cast<double>(totals.tokens)), with_prefix(totals.flops),
@@ -155,6 +206,7 @@ std::string to_json(const Plan& plan) {
         {"ranks", plan.ranks},
         {"cluster", plan.cluster.empty() ? Json{} : Json(plan.cluster)},
         {"runs", runs},
+        {"searches", to_array(plan.searches)},
         {"totals",
          {{"runs", plan.runs.size()},
           {"tokens", totals.tokens},

@@ -15,12 +15,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-std::vector<int> ranks_of(const std::vector<RunOrder>& queue) {
-    std::vector<int> ranks;
-    for (const RunOrder& order : queue) { ranks.push_back(order.ranks); }
-    return ranks;
-}
-
 RunReport too_large(const RunOrder& order, int workers) {
     RunReport report;
     report.record.id = order.id;
@@ -34,32 +28,13 @@ RunReport too_large(const RunOrder& order, int workers) {
     return report;
 }
 
-// The runs that `workers` ranks are enough for.
-std::vector<RunOrder> fitting(std::vector<RunOrder> queue, int workers, SweepObserver& observer, int& failed) {
-    std::vector<RunOrder> fit;
-    for (RunOrder& order : queue) {
-        if (order.ranks <= workers) {
-            fit.push_back(std::move(order));
-            continue;
-        }
-        ++failed;
-        observer.on_ended(order, too_large(order, workers));
-    }
-    return fit;
-}
-
 class Coordinator {
   public:
     Coordinator(std::vector<RunOrder> queue, CoordinatorChannel& channel, SweepObserver& observer,
-                const std::function<bool()>& should_stop, std::chrono::milliseconds patience)
-        : channel_{channel},
-          observer_{observer},
-          should_stop_{should_stop},
-          patience_{patience},
-          queue_{fitting(std::move(queue), channel.workers(), observer, result_.failed)},
-          waiting_{ranks_of(queue_)} {
+                const std::function<bool()>& should_stop, std::chrono::milliseconds patience, const MoreRuns& more)
+        : channel_{channel}, observer_{observer}, should_stop_{should_stop}, patience_{patience}, more_{more} {
         for (int worker = 0; worker < channel.workers(); ++worker) { employed_.insert(worker); }
-        for (const RunOrder& order : queue_) { largest_ = std::max(largest_, order.ranks); }
+        add(std::move(queue));
     }
 
     SweepResult run() {
@@ -70,6 +45,7 @@ class Coordinator {
                 std::visit([&](const auto& message) { handle(arrival->worker, message); }, arrival->message);
             }
             check_groups();
+            ask_for_more();
             hand_out();
             observer_.on_tick();
         }
@@ -87,6 +63,25 @@ class Coordinator {
         Clock::time_point changed{};
     };
     using Runs = std::map<std::int64_t, Running>;
+
+    // Behind what waits already. A run that needs more ranks than there are fails at once.
+    void add(std::vector<RunOrder> orders) {
+        for (RunOrder& order : orders) {
+            if (order.ranks > channel_.workers()) {
+                ++result_.failed;
+                observer_.on_ended(order, too_large(order, channel_.workers()));
+                continue;
+            }
+            largest_ = std::max(largest_, order.ranks);
+            waiting_.add(order.ranks);
+            queue_.push_back(std::move(order));
+        }
+    }
+
+    void ask_for_more() {
+        if (!more_ || stopping_ || !std::exchange(has_ended_, false)) { return; }
+        add(more_());
+    }
 
     void handle(int worker, const WorkRequest& request) {
         if (request.stop_requested && !stopping_) { stop(); }
@@ -112,6 +107,7 @@ class Coordinator {
         member_ended(run->second, worker, failed ? report.record.state_reason : "");
         count(report);
         observer_.on_ended(run->second.order, report);
+        has_ended_ = true;
         // Nobody asked it to stop: a signal reached that process alone, and means the whole sweep.
         if (report.record.state == RunState::stopped && !report.busy && !stopping_) { stop(); }
     }
@@ -184,7 +180,8 @@ class Coordinator {
     }
 
     void hand_out() {
-        if (stopping_ || waiting_.empty()) {
+        const bool may_come = more_ && !running_.empty();
+        if (stopping_ || (waiting_.empty() && !may_come)) {
             for (const int worker : std::exchange(free_, {})) {
                 channel_.send(worker, DismissOrder{});
                 employed_.erase(worker);
@@ -220,10 +217,12 @@ class Coordinator {
     SweepObserver& observer_;
     const std::function<bool()>& should_stop_;
     std::chrono::milliseconds patience_;
+    const MoreRuns& more_;
     SweepResult result_;
-    std::vector<RunOrder> queue_;
-    WaitingRuns waiting_;
-    int largest_ = 1;  // ranks of a run in the queue
+    std::vector<RunOrder> queue_;  // what ever waited
+    WaitingRuns waiting_{{}};
+    bool has_ended_ = false;  // a run, since more were asked for
+    int largest_ = 1;         // ranks of a run in the queue
     Clock::time_point began_ = Clock::now();
     std::set<int> employed_;
     std::set<int> heard_of_;
@@ -237,8 +236,9 @@ class Coordinator {
 }  // namespace
 
 SweepResult coordinate(std::vector<RunOrder> queue, CoordinatorChannel& channel, SweepObserver& observer,
-                       const std::function<bool()>& should_stop, std::chrono::milliseconds patience) {
-    return Coordinator{std::move(queue), channel, observer, should_stop, patience}.run();
+                       const std::function<bool()>& should_stop, std::chrono::milliseconds patience,
+                       const MoreRuns& more) {
+    return Coordinator{std::move(queue), channel, observer, should_stop, patience, more}.run();
 }
 
 }  // namespace loglog

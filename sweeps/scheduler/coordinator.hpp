@@ -47,9 +47,14 @@ class GroupBroken : public Error {
 /// A queue whose larger runs come first keeps all workers busy while enough is left, and lets no large run wait for
 /// small ones: what a large run waits for is at least as large, and its workers become free together.
 ///
+/// `more`, if there is one, is asked for further runs whenever one has ended; they go behind those that wait. Idle
+/// workers stay while a run is under way, since its end may bring work.
+///
 /// Throws GroupBroken when a member of a run failed and others have not ended `patience` later.
+using MoreRuns = std::function<std::vector<RunOrder>()>;
+inline constexpr std::chrono::seconds usual_patience{20};
 SweepResult coordinate(std::vector<RunOrder> queue, CoordinatorChannel& channel, SweepObserver& observer,
-                       const std::function<bool()>& should_stop,
-                       std::chrono::milliseconds patience = std::chrono::seconds{20});
+                       const std::function<bool()>& should_stop, std::chrono::milliseconds patience = usual_patience,
+                       const MoreRuns& more = {});
 
 }  // namespace loglog

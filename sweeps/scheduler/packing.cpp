@@ -7,8 +7,13 @@
 
 namespace loglog {
 
-WaitingRuns::WaitingRuns(std::span<const int> ranks) : size_{ranks.size()} {
-    for (std::size_t i = 0; i < ranks.size(); ++i) { by_ranks_[ranks[i]].push_back(i); }
+WaitingRuns::WaitingRuns(std::span<const int> ranks) {
+    for (const int count : ranks) { add(count); }
+}
+
+void WaitingRuns::add(int ranks) {
+    by_ranks_[ranks].push_back(added_++);
+    ++size_;
 }
 
 std::optional<std::size_t> WaitingRuns::take(int free_ranks) {

@@ -16,6 +16,9 @@ class WaitingRuns {
     /// `ranks` of each run; a run is known by its position there.
     explicit WaitingRuns(std::span<const int> ranks);
 
+    /// One more run, behind the others. Its position is the number of runs that were ever added before it.
+    void add(int ranks);
+
     /// Takes out the first run that `free_ranks` ranks are enough for; nothing when none of them is.
     std::optional<std::size_t> take(int free_ranks);
 
@@ -24,7 +27,8 @@ class WaitingRuns {
 
   private:
     std::map<int, std::deque<std::size_t>> by_ranks_;
-    std::size_t size_;
+    std::size_t size_ = 0;
+    std::size_t added_ = 0;
 };
 
 /// `count` of the free ranks, ascending: those nearest to each other, the lowest such. Ranks of a run exchange much,

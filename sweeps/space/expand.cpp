@@ -24,14 +24,6 @@ std::size_t combinations_of(const SweepSpec& sweep) {
     return count;
 }
 
-bool gives(const SweepSpec& sweep, const std::string& key) {
-    const auto in_axis = [&](const Axis& axis) {
-        return std::find(axis.keys.begin(), axis.keys.end(), key) != axis.keys.end();
-    };
-    return std::any_of(sweep.vary.begin(), sweep.vary.end(), in_axis) ||
-           std::any_of(sweep.base.begin(), sweep.base.end(), [&](const Assignment& a) { return a.key == key; });
-}
-
 // The assignments of combination number `index`; the last axis varies fastest.
 std::vector<Assignment> combination(const SweepSpec& sweep, std::size_t index) {
     std::vector<Assignment> assignments = sweep.base;
@@ -70,10 +62,7 @@ class Expander {
         const std::size_t problems_before = problems_.size();
         RunSpec spec = spec_from(assignments, problems_);
         if (problems_.size() > problems_before) { return; }
-        if (!layers_given_) {
-            spec.model.layers = std::max<std::int64_t>(
-                1, static_cast<std::int64_t>(std::round(static_cast<double>(spec.model.width) / sweep_.aspect)));
-        }
+        if (!layers_given_) { spec.model.layers = layers_from_aspect(sweep_, spec.model.width); }
         try {
             for (const auto& [resolved, target] : with_tokens(spec)) { add_seeds(resolved, target); }
         } catch (const InputError& error) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "engine/base/nearest_name.hpp"
@@ -12,9 +13,11 @@
 namespace loglog::detail {
 namespace {
 
-const std::vector<std::string> sweep_keys{"sweep.name",       "sweep.kind",  "sweep.aspect",
-                                          "sweep.budgets",    "sweep.seeds", "sweep.tokens_per_parameter",
-                                          "sweep.rank_memory"};
+const std::vector<std::string> sweep_keys{"sweep.name",        "sweep.kind",       "sweep.aspect",
+                                          "sweep.budgets",     "sweep.seeds",      "sweep.tokens_per_parameter",
+                                          "sweep.rank_memory", "sweep.attentions", "sweep.widths",
+                                          "sweep.budget",      "sweep.lr_factors"};
+constexpr std::array all_kinds{SweepKind::grid, SweepKind::isoflop, SweepKind::ladder, SweepKind::attention};
 
 std::vector<std::string> known_keys() {
     std::vector<std::string> keys = sweep_keys;
@@ -36,7 +39,8 @@ std::vector<std::string> split_keys(const std::string& text) {
     return keys;
 }
 
-// A positive list, or a single positive number.
+}  // namespace
+
 bool read_positive_numbers(const FieldValue& value, std::vector<double>& numbers) {
     const auto* list = std::get_if<FieldValue::List>(&value.data);
     std::vector<double> read;
@@ -49,6 +53,8 @@ bool read_positive_numbers(const FieldValue& value, std::vector<double>& numbers
     numbers = std::move(read);
     return true;
 }
+
+namespace {
 
 // Powers computed in floating point: 64 * 1.5^2 is meant to be 144 exactly.
 FieldValue tidy(double value) {
@@ -96,14 +102,16 @@ void SweepReader::read_sweep_key(const Assignment& assignment, const std::string
             spec_.name = *text;
         }
     } else if (key == "sweep.kind") {
-        for (const SweepKind kind : {SweepKind::grid, SweepKind::isoflop, SweepKind::ladder}) {
-            if (text != nullptr && *text == to_string(kind)) {
+        std::vector<std::string> names;
+        for (const SweepKind kind : all_kinds) {
+            names.push_back(to_string(kind));
+            if (text != nullptr && *text == names.back()) {
                 spec_.kind = kind;
                 return;
             }
         }
-        problem(assignment, fmt::format("is {} but must be grid, isoflop or ladder{}", to_text(value),
-                                        did_you_mean(text != nullptr ? *text : "", {"grid", "isoflop", "ladder"})));
+        problem(assignment, fmt::format("is {} but must be grid, isoflop, ladder or attention{}", to_text(value),
+                                        did_you_mean(text != nullptr ? *text : "", names)));
     } else if (key == "sweep.aspect") {
         std::vector<double> numbers;
         if (number_in(value) && read_positive_numbers(value, numbers)) {
@@ -122,6 +130,9 @@ void SweepReader::read_sweep_key(const Assignment& assignment, const std::string
         if (!read_positive_numbers(value, numbers)) {
             problem(assignment, fmt::format("is {} but must be a list of numbers above 0", to_text(value)));
         }
+    } else if (key == "sweep.attentions" || key == "sweep.widths" || key == "sweep.budget" ||
+               key == "sweep.lr_factors") {
+        read_attention_key(assignment, key);
     } else {
         problem(assignment, "unknown key" + did_you_mean(key, known_keys()));
     }
@@ -246,7 +257,12 @@ void SweepReader::check_kind() {
         }
     };
     expects("sweep.budgets", SweepKind::isoflop, true);
-    expects("sweep.tokens_per_parameter", SweepKind::ladder, true);
+    if (spec_.kind != SweepKind::attention) { expects("sweep.tokens_per_parameter", SweepKind::ladder, true); }
+    expects("sweep.attentions", SweepKind::attention, true);
+    expects("sweep.widths", SweepKind::attention, true);
+    expects("sweep.budget", SweepKind::attention, false);
+    expects("sweep.lr_factors", SweepKind::attention, false);
+    if (spec_.kind == SweepKind::attention) { check_comparison(); }
     if (!given_.contains("sweep.name")) { problems_.push_back({{}, "sweep.name", "is missing: a sweep needs a name"}); }
 }
 

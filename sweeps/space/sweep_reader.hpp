@@ -8,6 +8,9 @@
 
 namespace loglog::detail {
 
+/// Reads a list of numbers above 0, or a single such number; false if it is neither.
+bool read_positive_numbers(const FieldValue& value, std::vector<double>& numbers);
+
 /// Sorts the assignments of a sweep's file into a SweepSpec, and collects what is wrong with them.
 class SweepReader {
   public:
@@ -19,11 +22,13 @@ class SweepReader {
 
   private:
     void read_sweep_key(const Assignment& assignment, const std::string& key);
+    void read_attention_key(const Assignment& assignment, const std::string& key);
     void read_seeds(const Assignment& assignment);
     void read_axis(const Assignment& assignment, const std::string& keys);
     bool read_range_part(const Assignment& assignment, const std::string& key);
     void finish_ranges();
     void check_kind();
+    void check_comparison();
     void check_axes();
     void check_run_keys();
     void problem(const Assignment& assignment, std::string message);

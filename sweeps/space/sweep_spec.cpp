@@ -1,6 +1,7 @@
 #include "sweeps/space/sweep_spec.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "experiments/spec/toml_reader.hpp"
 #include "sweeps/space/sweep_reader.hpp"
@@ -15,17 +16,26 @@ std::string to_string(SweepKind kind) {
             return "isoflop";
         case SweepKind::ladder:
             return "ladder";
+        case SweepKind::attention:
+            return "attention";
     }
     return {};
 }
 
-bool states_layout(const SweepSpec& sweep) {
-    const auto is_size = [](const std::string& key) {
-        return key == "layout.dp" || key == "layout.tp" || key == "layout.pp";
+bool gives(const SweepSpec& sweep, std::string_view key) {
+    const auto in_axis = [&](const Axis& axis) {
+        return std::find(axis.keys.begin(), axis.keys.end(), key) != axis.keys.end();
     };
-    return std::any_of(sweep.base.begin(), sweep.base.end(), [&](const Assignment& a) { return is_size(a.key); }) ||
-           std::any_of(sweep.vary.begin(), sweep.vary.end(),
-                       [&](const Axis& axis) { return std::any_of(axis.keys.begin(), axis.keys.end(), is_size); });
+    return std::any_of(sweep.vary.begin(), sweep.vary.end(), in_axis) ||
+           std::any_of(sweep.base.begin(), sweep.base.end(), [&](const Assignment& a) { return a.key == key; });
+}
+
+bool states_layout(const SweepSpec& sweep) {
+    return gives(sweep, "layout.dp") || gives(sweep, "layout.tp") || gives(sweep, "layout.pp");
+}
+
+std::int64_t layers_from_aspect(const SweepSpec& sweep, std::int64_t width) {
+    return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::round(static_cast<double>(width) / sweep.aspect)));
 }
 
 SweepSpec parse_sweep_spec(std::string_view text, const std::string& source,

@@ -10,6 +10,7 @@
 #include "sweeps/scheduler/local_channel.hpp"
 #include "sweeps/scheduler/worker.hpp"
 #include "tests/sweeps/scheduler/fake_runs.hpp"
+#include "tests/sweeps/scheduler/simulated_workers.hpp"
 
 namespace loglog {
 namespace {
@@ -17,6 +18,7 @@ namespace {
 using ::testing::ElementsAre;
 using testing::Log;
 using testing::orders;
+using testing::SimulatedWorkers;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
@@ -73,6 +75,48 @@ TEST(Scheduler, TrainsEveryRunOnceInTheQueuesOrder) {
         EXPECT_EQ(outcome.result.ok, 9);
         EXPECT_EQ(std::set<std::string>(outcome.log.ended.begin(), outcome.log.ended.end()).size(), 9u);
     }
+}
+
+TEST(Scheduler, AsksForMoreWheneverARunHasEnded) {
+    LocalChannels channels{2};
+    std::vector<std::thread> threads;
+    const std::atomic<bool> never{false};
+    for (int i = 0; i < 2; ++i) {
+        threads.emplace_back([&channels, &never, i] { work(channels.worker(i), take_steps, never); });
+    }
+    Log log;
+    std::vector<std::size_t> ended_when_asked;
+    const auto more = [&]() -> std::vector<RunOrder> {
+        ended_when_asked.push_back(log.ended.size());
+        if (log.ended.size() == 3) { return {{.id = "late", .sweep = "test", .spec = "3"}}; }
+        if (log.ended.size() == 4) { return {{.id = "large", .sweep = "test", .spec = "3", .ranks = 9}}; }
+        return {};
+    };
+
+    const SweepResult result = coordinate(
+        orders(3, 3), channels.coordinator(), log, [] { return false; }, usual_patience, more);
+    for (std::thread& thread : threads) { thread.join(); }
+
+    EXPECT_THAT(log.started, ElementsAre("run0", "run1", "run2", "late"));
+    EXPECT_EQ(result.ok, 4);
+    EXPECT_EQ(result.failed, 1) << "the one that needs more workers than there are";
+    EXPECT_TRUE(std::is_sorted(ended_when_asked.begin(), ended_when_asked.end()));
+    EXPECT_EQ(ended_when_asked.back(), 4u);
+}
+
+TEST(Scheduler, AsksForNothingMoreOnceItIsToStop) {
+    SimulatedWorkers workers{1};
+    int asked = 0;
+    const auto more = [&]() -> std::vector<RunOrder> {
+        ++asked;
+        return {{.id = "late", .sweep = "test", .spec = "3"}};
+    };
+
+    const SweepResult result = coordinate(
+        orders(1, 3), workers, workers, [&] { return !workers.reports().empty(); }, usual_patience, more);
+
+    EXPECT_LE(asked, 1);
+    EXPECT_EQ(result.ok, 1);
 }
 
 TEST(Scheduler, UsesEveryWorker) {

@@ -172,9 +172,10 @@ seeds = [1, -1]
 )");
 
     EXPECT_THAT(message, HasSubstr("sweep.toml:2:1: sweep.name: is \"a/b\" but must be a name of letters"));
-    EXPECT_THAT(message,
-                HasSubstr("sweep.toml:3:1: sweep.kind: is \"isoflops\" but must be grid, isoflop or ladder (did you "
-                          "mean 'isoflop'?)"));
+    EXPECT_THAT(
+        message,
+        HasSubstr("sweep.toml:3:1: sweep.kind: is \"isoflops\" but must be grid, isoflop, ladder or attention (did you "
+                  "mean 'isoflop'?)"));
     EXPECT_THAT(message, HasSubstr("sweep.toml:4:1: sweep.aspct: unknown key (did you mean 'sweep.aspect'?)"));
     EXPECT_THAT(message, HasSubstr("sweep.toml:6:1: model.widht: unknown key (did you mean 'model.width'?)"));
     EXPECT_THAT(message, HasSubstr("sweep.toml:8:1: train.seeds: is [1, -1] but must be a list of integers"));
