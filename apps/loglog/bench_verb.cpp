@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "apps/loglog/bench_attention.hpp"
 #include "apps/loglog/verbs.hpp"
 #include "distributed/collectives/all_reduce_rate.hpp"
 #include "distributed/collectives/mpi_group.hpp"
@@ -202,6 +203,7 @@ void add_bench_verb(CLI::App& app, Program&) {
     verb->require_subcommand(1);
     add_ceilings_bench(*verb);
     add_train_bench(*verb);
+    add_attention_bench(*verb);
 }
 
 }  // namespace loglog

@@ -33,9 +33,23 @@ SweepLedger::SweepLedger(Registry registry, const Plan& plan, const std::vector<
       timeline_file_{loglog::timeline_file(registry_.folder(), plan.sweep)},
       terminal_{isatty(STDERR_FILENO) == 1},
       total_{static_cast<int>(plan.runs.size())},
-      done_{total_ - static_cast<int>(queue.size())} {
-    for (const PlannedRun& run : plan.runs) { by_id_[run.id] = &run; }
+      done_{total_ - static_cast<int>(queue.size()) - waiting_runs(plan)} {
+    extend(plan, queue);
+}
+
+void SweepLedger::extend(const Plan& plan, const std::vector<RunOrder>& queue) {
+    total_ = static_cast<int>(plan.runs.size());
+    predicted_waiting_ = 0;
+    for (const PlannedRun& run : plan.runs) {
+        if (!run.lr_known) { predicted_waiting_ += predicted_rank_seconds(run); }
+        if (!run.id.empty()) { by_id_.try_emplace(run.id, run); }
+    }
     for (const RunOrder& run : queue) { predicted_left_ += predicted_rank_seconds(planned(run.id)); }
+}
+
+const RunRecord* SweepLedger::ended(const std::string& id) const {
+    const auto record = ended_.find(id);
+    return record != ended_.end() ? &record->second : nullptr;
 }
 
 double SweepLedger::elapsed() const { return std::chrono::duration<double>(Clock::now() - started_).count(); }
@@ -73,6 +87,7 @@ void SweepLedger::on_ended(const RunOrder& run, const RunReport& report) {
         record = std::move(described);
     }
     pending_[run.id] = record;
+    ended_[run.id] = record;
     if (record.state == RunState::stopped) { return; }
     ++done_;
     const ModelSpec& model = planned(run.id).spec.model;
@@ -145,7 +160,8 @@ std::string SweepLedger::progress_text() const {
                     : fmt::format("  {} starts", id.substr(0, 4));
     }
     const double share = total_ > 0 ? static_cast<double>(done_) / total_ : 1;
-    const double left = done > 0 ? (predicted_left_ + running_left) * elapsed() / done : 0;
+    const double predicted_left = predicted_left_ + predicted_waiting_ + running_left;
+    const double left = done > 0 ? predicted_left * elapsed() / done : 0;
     return fmt::format("[{}] {}/{} done, {} running{}  {:.3g} tokens/s  {}", progress_bar(share), done_, total_,
                        running_.size(), runs, tokens_per_second,
                        done > 0 ? spell_duration(left) + " left" : std::string{"time left unknown yet"});

@@ -27,6 +27,14 @@ class SweepLedger final : public SweepObserver {
     SweepLedger(Registry registry, const Plan& plan, const std::vector<RunOrder>& queue, TimelineJob job,
                 DescribeRun describe);
 
+    /// The plan has grown: by `queue`, which was not known before.
+    void extend(const Plan& plan, const std::vector<RunOrder>& queue);
+    /// What a run that ended in this job, or left it, was like; null if none did.
+    const RunRecord* ended(const std::string& id) const;
+
+    /// Prints a line for the person, clear of the progress bar.
+    void say(const std::string& line);
+
     void on_started(const RunOrder& run) override;
     void on_progress(const RunOrder& run, const RunProgress& progress) override;
     void on_ended(const RunOrder& run, const RunReport& report) override;
@@ -49,15 +57,15 @@ class SweepLedger final : public SweepObserver {
     double elapsed() const;
 
     void write_pending();
-    void say(const std::string& line);
     std::string progress_text() const;
-    const PlannedRun& planned(const std::string& id) const { return *by_id_.at(id); }
+    const PlannedRun& planned(const std::string& id) const { return by_id_.at(id); }
 
     Registry registry_;
-    std::map<std::string, const PlannedRun*> by_id_;
+    std::map<std::string, PlannedRun> by_id_;
     std::map<std::string, Running> running_;
     DescribeRun describe_;
     std::map<std::string, RunRecord> pending_;
+    std::map<std::string, RunRecord> ended_;
     std::vector<RunRecord> unsuccessful_;
     TimelineJob job_;
     std::filesystem::path timeline_file_;
@@ -70,8 +78,9 @@ class SweepLedger final : public SweepObserver {
     bool terminal_;
     int total_;
     int done_;
-    double predicted_left_ = 0;  // rank-seconds of runs in the queue
-    double predicted_done_ = 0;  // by this process
+    double predicted_left_ = 0;     // rank-seconds of runs in the queue
+    double predicted_waiting_ = 0;  // of runs that wait for a learning rate
+    double predicted_done_ = 0;     // by this process
 };
 
 }  // namespace loglog

@@ -15,6 +15,7 @@ struct SweepOptions {
     std::string registry;
     bool force = false;
     bool json = false;
+    bool quiet = false;     ///< neither summary nor warnings: another verb tells what came of it
     int ranks = 0;          ///< that a plan's prediction is for; 0: the cores of this machine
     bool calibrate = true;  ///< measure this machine for the prediction
     std::string cluster;    ///< TOML file of a cluster that a plan's prediction is for; empty: this machine
@@ -29,7 +30,9 @@ enum class DataNeed { required, if_present };
 
 /// The sweep's plan, without prediction. Layouts that follow from sweep.rank_memory are chosen for `machine`. Throws
 /// InputError when the plan cannot identify an exponent, unless options.force, which turns the reasons into warnings.
-Plan plan_of(const SweepOptions& options, DataShelf& shelf, DataNeed need, const Machine& machine);
+/// Learning rates of a sweep of kind attention follow from `loss_of`.
+Plan plan_of(const SweepOptions& options, DataShelf& shelf, DataNeed need, const Machine& machine,
+             const FindLoss& loss_of);
 
 /// Predicts times from a short calibration on this machine, with `threads` a run.
 void predict_here(Plan& plan, int threads, int ranks);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "apps/loglog/sweep_options.hpp"
+#include "apps/loglog/sweep_state.hpp"
 #include "engine/base/cores.hpp"
 #include "engine/base/error.hpp"
 #include "experiments/run/calibration.hpp"
@@ -31,7 +32,8 @@ const TokenDataset* data_of(const RunSpec& spec, DataShelf& shelf, DataNeed need
 
 }  // namespace
 
-Plan plan_of(const SweepOptions& options, DataShelf& shelf, DataNeed need, const Machine& machine) {
+Plan plan_of(const SweepOptions& options, DataShelf& shelf, DataNeed need, const Machine& machine,
+             const FindLoss& loss_of) {
     const SweepSpec sweep = load_sweep_spec(options.file, options.overrides);
     Plan plan = make_plan(
         sweep,
@@ -42,7 +44,8 @@ Plan plan_of(const SweepOptions& options, DataShelf& shelf, DataNeed need, const
         [&](const RunSpec& spec) {
             const TokenDataset* data = data_of(spec, shelf, need);
             return data != nullptr ? run_id(spec, data->hash(), code_version()) : std::string{};
-        });
+        },
+        loss_of);
     const std::vector<std::string> reasons = reasons_against(plan);
     if (!reasons.empty() && (!options.force || plan.runs.empty())) {
         throw InputError{fmt::format("the sweep '{}' cannot identify a scaling law:{}\n(--force goes on all the same)",
@@ -71,7 +74,8 @@ void print_plan(const SweepOptions& options) {
     const int ranks = options.ranks > 0 ? options.ranks : cores;
     std::optional<Machine> cluster;
     if (!options.cluster.empty()) { cluster = load_machine(options.cluster); }
-    Plan plan = plan_of(options, shelf, DataNeed::if_present, cluster ? *cluster : typical_host(ranks, typical_flops));
+    Plan plan = plan_of(options, shelf, DataNeed::if_present, cluster ? *cluster : typical_host(ranks, typical_flops),
+                        recorded_losses(registry_folder(options.registry)));
     plan.ranks = ranks;
     if (cluster) {
         predict(plan, *cluster);

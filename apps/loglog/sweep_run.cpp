@@ -10,6 +10,7 @@
 #include <optional>
 #include <thread>
 
+#include "apps/loglog/growing_plan.hpp"
 #include "apps/loglog/mpi_channel.hpp"
 #include "apps/loglog/run_executor.hpp"
 #include "apps/loglog/stop_signal.hpp"
@@ -98,10 +99,15 @@ int conclude(const Plan& plan, const SweepState& before, const Outcome& outcome,
     const int ok = before.ok + result.ok;
     const int diverged = before.diverged + result.diverged;
     const int busy = result.busy;
+    const int waiting = waiting_runs(plan);
     const int unfinished = result.stopped + result.not_started;
     const bool timed = ranks > 1 && !timeline.empty();
     const double used = utilisation(timeline, ranks);
-    if (options.json) {
+    if (options.quiet) {
+        for (const RunRecord& run : unsuccessful) {
+            fmt::print(stderr, "{} {}: {}\n", run.id, to_text(run.state), run.state_reason);
+        }
+    } else if (options.json) {
         const nlohmann::ordered_json summary{{"sweep", plan.sweep},
                                              {"runs", plan.runs.size()},
                                              {"ok", ok},
@@ -109,6 +115,7 @@ int conclude(const Plan& plan, const SweepState& before, const Outcome& outcome,
                                              {"failed", result.failed},
                                              {"stopped", result.stopped},
                                              {"not_started", result.not_started},
+                                             {"waiting", waiting},
                                              {"trained_elsewhere", busy},
                                              {"ranks", ranks},
                                              {"utilisation", timed ? nlohmann::ordered_json(used) : nullptr}};
@@ -119,6 +126,7 @@ int conclude(const Plan& plan, const SweepState& before, const Outcome& outcome,
         if (result.failed > 0) { fmt::print(", {} failed", result.failed); }
         if (unfinished > 0) { fmt::print(", {} left", unfinished); }
         if (busy > 0) { fmt::print(", {} trained by another process", busy); }
+        if (waiting > 0) { fmt::print(", {} wait for a learning rate to be found", waiting); }
         fmt::print("\n");
         if (timed) { fmt::print("  {} ranks, busy {:.1f}% of the time\n", ranks, 100 * used); }
         for (const RunRecord& run : unsuccessful) {
@@ -126,7 +134,7 @@ int conclude(const Plan& plan, const SweepState& before, const Outcome& outcome,
         }
     }
     if (unfinished > 0) {
-        fmt::print(stderr, "stopped; the same command goes on with the {} runs that are left\n", unfinished);
+        fmt::print(stderr, "stopped; the same command goes on with the {} runs that are left\n", unfinished + waiting);
         return exit_code(ErrorKind::interrupted);
     }
     if (busy > 0) { return exit_code(ErrorKind::interrupted); }
@@ -140,26 +148,26 @@ int lead(const SweepOptions& options, const Launch& launch, CoordinatorChannel& 
     const std::filesystem::path registry_path = registry_folder(options.registry);
     // Shared with the coordinator's thread only; the executor opens data of its own.
     DataShelf shelf{OpenCheck::sizes_only};
-    Plan plan;
-    std::vector<RunOrder> queue;
+    std::optional<GrowingPlan> growing;
     SweepState before;
     std::optional<SweepLedger> ledger;
     const auto prepare = [&] {
-        plan = plan_of(options, shelf, DataNeed::required, typical_host(launch.ranks, typical_flops));
-        for (const PlannedRun& run : plan.runs) { require_trainable(run.spec); }
-        predict(plan, typical_throughput(measured_fma_peak(threads)), launch.ranks);
+        growing.emplace(options, shelf, registry_path, launch.ranks, typical_throughput(measured_fma_peak(threads)));
+        const Plan& plan = growing->plan();
         Registry registry = Registry::open(registry_path, Access::write);
         before = sweep_state(plan, registry);
-        queue = before.queue;
-        for (const std::string& warning : plan.warnings) { fmt::print(stderr, "warning: {}\n", warning); }
+        if (!options.quiet) {
+            for (const std::string& warning : plan.warnings) { fmt::print(stderr, "warning: {}\n", warning); }
+        }
         for (const std::string& warning : launch_warnings(launch, threads)) {
             fmt::print(stderr, "warning: {}\n", warning);
         }
-        fmt::print(stderr, "sweep {}: {} runs, {} to train; {}\n", plan.sweep, plan.runs.size(), queue.size(),
+        const auto to_train = before.queue.size() + static_cast<std::size_t>(waiting_runs(plan));
+        fmt::print(stderr, "sweep {}: {} runs, {} to train; {}\n", plan.sweep, plan.runs.size(), to_train,
                    describe(launch, threads));
         const TimelineJob job{.started_at = utc_now(), .ranks = lines.workers()};
-        ledger.emplace(std::move(registry), plan, queue, job, [&](const PlannedRun& run) {
-            RunRecord record = planned_record(run.spec, shelf.get(run.spec.data), run.id, plan.sweep);
+        ledger.emplace(std::move(registry), plan, before.queue, job, [&](const PlannedRun& run) {
+            RunRecord record = planned_record(run.spec, shelf.get(run.spec.data), run.id, growing->plan().sweep);
             record.created_at = utc_now();
             record.host = host_name();
             record.folder = "runs/" + run.id;
@@ -174,14 +182,25 @@ int lead(const SweepOptions& options, const Launch& launch, CoordinatorChannel& 
         throw;
     }
 
-    StopCondition stop{signalled, options.stop_after, cancel_file(registry_path, plan.sweep)};
+    StopCondition stop{signalled, options.stop_after, cancel_file(registry_path, growing->plan().sweep)};
     SweepResult result;
-    coordinate_and_work(lines, own_line, execute, signalled,
-                        [&] { result = coordinate(queue, lines, *ledger, [&] { return stop(); }); });
+    std::exception_ptr no_plan;  // why the plan could not be made again: told once all ranks have ended
+    const auto grow = [&]() -> std::vector<RunOrder> {
+        try {
+            return no_plan ? std::vector<RunOrder>{} : growing->grow(*ledger);
+        } catch (const std::exception&) { no_plan = std::current_exception(); }
+        return {};
+    };
+    coordinate_and_work(lines, own_line, execute, signalled, [&] {
+        result = coordinate(
+            before.queue, lines, *ledger, [&] { return stop(); }, usual_patience,
+            growing->may_grow() ? MoreRuns{grow} : MoreRuns{});
+    });
     ledger->finish();
+    if (no_plan) { std::rethrow_exception(no_plan); }
     const Outcome outcome{result, ledger->unsuccessful(), ledger->timeline(), lines.workers()};
     ledger.reset();  // ends the progress line before the summary
-    return conclude(plan, before, outcome, options);
+    return conclude(growing->plan(), before, outcome, options);
 }
 
 }  // namespace

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <cstdio>
+#include <limits>
 #include <optional>
 #include <span>
 
@@ -11,11 +13,6 @@
 
 namespace loglog {
 namespace {
-
-RunOrder order_of(const PlannedRun& run, const std::string& sweep) {
-    return {
-        .id = run.id, .sweep = sweep, .spec = to_json(run.spec), .ranks = static_cast<int>(run.spec.layout.ranks())};
-}
 
 // Nothing for a run that has no folder, or one that cannot be read: training it will say what is wrong.
 std::optional<RunRecord> record_of(const std::filesystem::path& registry, const std::string& id) {
@@ -30,12 +27,31 @@ std::optional<RunRecord> record_of(const std::filesystem::path& registry, const 
 
 }  // namespace
 
+RunOrder order_of(const PlannedRun& run, const std::string& sweep) {
+    return {
+        .id = run.id, .sweep = sweep, .spec = to_json(run.spec), .ranks = static_cast<int>(run.spec.layout.ranks())};
+}
+
+std::optional<double> loss_of(const RunRecord& record) {
+    if (record.state == RunState::diverged) { return std::numeric_limits<double>::infinity(); }
+    if (record.state != RunState::ok || !record.final_val_loss) { return std::nullopt; }
+    return std::isfinite(*record.final_val_loss) ? *record.final_val_loss : std::numeric_limits<double>::infinity();
+}
+
+FindLoss recorded_losses(const std::filesystem::path& registry) {
+    return [registry](const std::string& id) {
+        const std::optional<RunRecord> record = record_of(registry, id);
+        return record ? loss_of(*record) : std::nullopt;
+    };
+}
+
 SweepState sweep_state(const Plan& plan, Registry& registry) {
     SweepState state;
     std::vector<RunRecord> stale;
     std::vector<RunOrder> running;
     for (const std::size_t i : starting_order(plan)) {
         const PlannedRun& run = plan.runs[i];
+        if (!run.lr_known) { continue; }
         std::optional<RunRecord> record = record_of(registry.folder(), run.id);
         const RunState now = record ? record->state : RunState::planned;
         switch (now) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,12 +11,19 @@
 
 namespace loglog {
 
-/// What run folders say of a plan's runs.
+/// What run folders say of a plan's runs; runs that wait for a learning rate are left out.
 struct SweepState {
     std::vector<RunOrder> queue;  ///< still to be trained, in starting_order(): new, stopped, killed and failed ones
     int ok = 0;
     int diverged = 0;
 };
+
+/// What the runs' folders say of how they ended, which decides learning rates: see FindLoss.
+FindLoss recorded_losses(const std::filesystem::path& registry);
+/// The same of a record.
+std::optional<double> loss_of(const RunRecord& record);
+
+RunOrder order_of(const PlannedRun& run, const std::string& sweep);
 
 /// Looks at every run's folder, and brings the registry up to date where a kill left it behind.
 SweepState sweep_state(const Plan& plan, Registry& registry);

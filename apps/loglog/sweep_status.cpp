@@ -10,6 +10,7 @@
 
 #include "apps/loglog/progress_line.hpp"
 #include "apps/loglog/sweep_options.hpp"
+#include "apps/loglog/sweep_state.hpp"
 #include "experiments/run/run_folder.hpp"
 
 namespace loglog {
@@ -50,7 +51,7 @@ Status status_of(const Plan& plan, const std::filesystem::path& registry) {
     for (const PlannedRun& run : plan.runs) {
         double flops_done = 0;
         RunState state = RunState::planned;
-        if (run_folder_exists(registry, run.id)) {
+        if (run.lr_known && run_folder_exists(registry, run.id)) {
             const auto folder = run_folder(registry, run.id);
             try {
                 RunRecord record = record_from_folder(folder);
@@ -113,8 +114,10 @@ void print_status(const SweepOptions& options) {
     DataShelf shelf{OpenCheck::sizes_only};
     SweepOptions lenient = options;
     lenient.force = true;  // the state of a sweep is told whatever may be said against its plan
-    const Plan plan = plan_of(lenient, shelf, DataNeed::required, typical_host(1, typical_flops));
-    const Status status = status_of(plan, registry_folder(options.registry));
+    const std::filesystem::path registry = registry_folder(options.registry);
+    const Plan plan =
+        plan_of(lenient, shelf, DataNeed::required, typical_host(1, typical_flops), recorded_losses(registry));
+    const Status status = status_of(plan, registry);
     for (const std::string& problem : status.unreadable) { fmt::print(stderr, "warning: {}\n", problem); }
     options.json ? print_json(plan, status) : print_text(plan, status);
 }

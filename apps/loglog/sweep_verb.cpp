@@ -46,6 +46,7 @@ void add_sweep_verb(CLI::App& app, Program& program) {
 
     CLI::App* plan = add_command(*sweep, options, "plan", "Print every run and what it costs; train nothing",
                                  [options] { print_plan(*options); });
+    add_registry(plan, options);
     add_force(plan, options);
     plan->add_flag("--json", options->json, "Print the plan as JSON");
     plan->add_option("--ranks", options->ranks, "Ranks that the predicted time is for (0: this machine's cores)");

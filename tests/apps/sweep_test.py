@@ -30,6 +30,27 @@ eval_tokens = 512
 threads = 1
 seeds = [1]
 """
+# "narrow" is dense attention in a model with a smaller MLP.
+COMPARISON = """
+[sweep]
+name = "fair"
+kind = "attention"
+attentions = ["dense", { kind = "dense", label = "narrow", model.mlp_width = 24 }]
+widths = [16, 32, 48]
+tokens_per_parameter = 0.5
+[data]
+synthetic = { documents = 100, seed = 5 }
+[model]
+layers = 1
+head_dim = 16
+context = 32
+[train]
+batch_tokens = 128
+eval_tokens = 512
+optimizer = { lr = 4e-3 }
+threads = 1
+seeds = [1, 2]
+"""
 ENVIRONMENT = {
     **os.environ,
     "OMP_NUM_THREADS": "1",
@@ -39,7 +60,7 @@ ENVIRONMENT = {
 }
 
 
-class Sweep(unittest.TestCase):
+class SweepCase(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="loglog-sweep-")
         self.addCleanup(folder.cleanup)
@@ -75,6 +96,8 @@ class Sweep(unittest.TestCase):
             time.sleep(0.05)
         self.fail("no run started within a minute")
 
+
+class Sweep(SweepCase):
     def test_a_plan_prints_every_run_and_trains_nothing(self):
         plan = json.loads(self.sweep("plan", "--json").stdout)
 
@@ -237,6 +260,74 @@ inter = { latency = 5e-6, bandwidth = 1e9 }
         result = self.sweep("run", "--set", "model.widht=3", ranks=2, status=2)
 
         self.assertEqual(result.stderr.count("did you mean 'model.width'?"), 1)
+
+
+class AttentionSweep(SweepCase):
+    """The fair comparison: searches, then what follows from them."""
+
+    def setUp(self):
+        super().setUp()
+        self.file.write_text(COMPARISON)
+
+    def plan(self):
+        return json.loads(self.sweep("plan", "--json", "--no-calibration", "--registry", str(self.registry)).stdout)
+
+    def checked_runs(self):
+        """All runs ended well, and every attention's rate is the best of its search."""
+        runs = list(self.runs().values())
+        self.assertEqual({run["state"] for run in runs}, {"ok"})
+        for attention in ("dense", "narrow"):
+            named = lambda stage: [run for run in runs if run["name"] == f"{stage} {attention}"]
+            search = named("lr-search")
+            self.assertGreaterEqual(len(search), 5)
+            best = min(search, key=lambda run: (run["final_val_loss"], run["lr"]))["lr"]
+            self.assertEqual({run["lr"] for run in named("main")}, {best})
+            self.assertEqual(sorted((run["width"], run["seed"]) for run in named("main")),
+                             [(16, 2), (32, 1), (32, 2), (48, 1), (48, 2)])
+            self.assertEqual({(run["width"], run["lr"]) for run in named("lr-recheck")},
+                             {(32, best / 2), (32, best * 2)})
+        control = [run for run in runs if run["name"] == "control dense-aa"]
+        self.assertEqual({run["seed"] for run in control}, {1001, 1002})
+        self.assertEqual(len(control), 6)
+        return {run["id"]: run["final_val_loss"] for run in runs}
+
+    def test_one_command_searches_and_then_compares(self):
+        before = self.plan()
+        summary = json.loads(self.sweep("run", "--json", ranks=2).stdout)
+
+        self.assertEqual(sum(run["lr"] is None for run in before["runs"]), 20)
+        self.assertEqual(summary["ok"], summary["runs"])
+        self.assertEqual(summary["waiting"], 0)
+        losses = self.checked_runs()
+        after = self.plan()
+        self.assertEqual({run["id"] for run in after["runs"]}, set(losses))
+        self.assertTrue(all(search["settled"] for search in after["searches"]))
+        self.assertEqual(sum(run["also_main"] for run in after["runs"]), 2)
+        again = json.loads(self.sweep("run", "--json").stdout)
+        self.assertEqual(again["ok"], summary["runs"])
+
+    def test_it_goes_on_anywhere_to_the_same_results(self):
+        self.sweep("run", "--json")
+        alone = self.checked_runs()
+        self.registry = self.path / "in-pieces"
+        for _ in range(100):
+            result = subprocess.run(self.command("run", "--stop-after", "0.4", ranks=2), capture_output=True, text=True,
+                                    env=ENVIRONMENT, timeout=60)
+            if result.returncode != 75:
+                break
+
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(self.checked_runs(), alone)
+        states = json.loads(self.sweep("status", "--json").stdout)["states"]
+        self.assertEqual(states["ok"], len(alone))
+
+    def test_a_budget_too_small_says_what_it_needs(self):
+        text = COMPARISON.replace("tokens_per_parameter = 0.5", "budget = 1e6")
+        self.file.write_text(text)
+
+        result = self.sweep("plan", "--no-calibration", status=2)
+
+        self.assertIn("one is the least", result.stderr)
 
 
 unittest.main(argv=sys.argv[:1] + sys.argv[3:])
