@@ -230,8 +230,8 @@ std::vector<std::string> findings(const Comparison& comparison) {
     sentences.push_back(by_position(comparison));
     sentences.push_back(crossovers(comparison));
     if (!comparison.failures.empty()) {
-        sentences.push_back(fmt::format("{} of {} runs did not end well; they are listed.", comparison.failures.size(),
-                                        comparison.runs));
+        sentences.push_back(fmt::format("Of {1} runs, {0} did not end well; each is listed.",
+                                        comparison.failures.size(), comparison.runs));
     }
     std::erase(sentences, std::string{});
     return sentences;

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <tuple>
 #include <type_traits>
 
 #include "engine/base/error.hpp"
@@ -88,21 +89,17 @@ class Grouping {
 
     /// Runs that may enter; searches and failures are noted.
     ByVariant sort_out() {
+        std::vector<const RunRecord*> records;
+        for (const auto& run : runs_) { records.push_back(&run.record); }
+        const std::vector<bool> enters = enters_comparison(records);
         ByVariant entering;
         for (std::size_t i = 0; i < runs_.size(); ++i) {
             const RunRecord& r = record(i);
             const bool finished = can_be_compared(r);
             if (!finished) { groups_.failures.push_back({r.id, failure_of(r)}); }
-            switch (role_of(r)) {
-                case RunRole::search:
-                    searches_[r.attention].push_back(i);
-                    break;
-                case RunRole::recheck:
-                    rechecks_[r.attention].push_back(i);
-                    break;
-                case RunRole::compared:
-                    if (finished) { entering[r.attention].push_back(i); }
-            }
+            if (role_of(r) == RunRole::search) { searches_[r.attention].push_back(i); }
+            if (role_of(r) == RunRole::recheck) { rechecks_[r.attention].push_back(i); }
+            if (finished && enters[i]) { entering[r.attention].push_back(i); }
         }
         return entering;
     }
@@ -266,6 +263,28 @@ RunRole role_of(const RunRecord& record) noexcept {
     if (record.name.starts_with("lr-search")) { return RunRole::search; }
     if (record.name.starts_with("lr-recheck")) { return RunRole::recheck; }
     return RunRole::compared;
+}
+
+std::vector<bool> enters_comparison(const std::vector<const RunRecord*>& runs) {
+    using Place = std::tuple<std::string, std::int64_t, std::int64_t, std::int64_t>;  // attention, layers, width, seed
+    const auto place_of = [](const RunRecord& r) {
+        return Place{r.attention, r.layers.value_or(0), r.width.value_or(0), r.seed.value_or(0)};
+    };
+    std::set<std::pair<std::string, double>> rates;
+    std::set<Place> places;
+    std::vector<bool> enters;
+    for (const RunRecord* run : runs) {
+        enters.push_back(role_of(*run) == RunRole::compared);
+        if (!enters.back()) { continue; }
+        rates.insert({run->attention, run->lr.value_or(0)});
+        if (run->state == RunState::ok) { places.insert(place_of(*run)); }
+    }
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+        const RunRecord& run = *runs[i];
+        if (role_of(run) != RunRole::search || run.state != RunState::ok) { continue; }
+        enters[i] = rates.contains({run.attention, run.lr.value_or(0)}) && places.insert(place_of(run)).second;
+    }
+    return enters;
 }
 
 std::optional<double> numeric_column(const RunRecord& record, std::string_view name) {

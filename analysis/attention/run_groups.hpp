@@ -21,6 +21,11 @@ struct ComparedRun {
 enum class RunRole { compared, search, recheck };
 RunRole role_of(const RunRecord& record) noexcept;
 
+/// For each run, whether it enters the comparison. Besides those that are no searches, these are finished runs of a
+/// search that have the attention and learning rate of such runs, unless one of these has their size and seed: the best
+/// run of a search is not trained twice.
+std::vector<bool> enters_comparison(const std::vector<const RunRecord*>& runs);
+
 /// A numeric column of the view by name; nothing where there is no such column or no value.
 std::optional<double> numeric_column(const RunRecord& record, std::string_view name);
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <tuple>
 
 namespace loglog {
 namespace {
@@ -63,6 +64,29 @@ std::vector<RateCurve> curves_of(const std::vector<ComparedRun>& runs, const std
     return curves;
 }
 
+/// The runs of the re-checks and the compared runs of their sizes and seeds: the chosen rate is not trained twice.
+std::vector<std::size_t> with_middles(const std::vector<ComparedRun>& runs, const VariantGroup& variant) {
+    using Place = std::tuple<std::optional<std::int64_t>, std::optional<std::int64_t>, std::optional<std::int64_t>>;
+    const auto place_of = [&](std::size_t run) {
+        const RunRecord& r = runs[run].record;
+        return Place{r.layers, r.width, r.seed};
+    };
+    std::set<Place> places;
+    std::set<std::pair<Place, double>> tried;
+    for (const auto run : variant.recheck) {
+        places.insert(place_of(run));
+        tried.insert({place_of(run), runs[run].record.lr.value_or(0)});
+    }
+    std::vector<std::size_t> list = variant.recheck;
+    for (const auto& placed : variant.placed) {
+        const Place place = place_of(placed.run);
+        if (places.contains(place) && !tried.contains({place, runs[placed.run].record.lr.value_or(0)})) {
+            list.push_back(placed.run);
+        }
+    }
+    return list;
+}
+
 /// The rates at a larger size confirm the chosen one if it is the best there, up to what a seed changes.
 void judge_rechecks(Tuning& tuning) {
     if (!tuning.chosen || tuning.recheck.empty()) { return; }
@@ -90,7 +114,7 @@ void judge_rechecks(Tuning& tuning) {
 Tuning tuning_of(const std::vector<ComparedRun>& runs, const VariantGroup& variant) {
     Tuning tuning;
     tuning.search = curves_of(runs, variant.search);
-    tuning.recheck = curves_of(runs, variant.recheck);
+    tuning.recheck = curves_of(runs, with_middles(runs, variant));
     for (const auto* list : {&variant.search, &variant.recheck}) {
         for (const auto run : *list) {
             const RunRecord& r = runs[run].record;

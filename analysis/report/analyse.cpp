@@ -67,9 +67,13 @@ std::string attention_to_fit(const std::vector<RunRecord>& runs, const std::stri
 
 /// The runs that the page's laws are of; the others are noted with the reason.
 std::vector<RunRecord> runs_to_fit(const std::vector<RunRecord>& runs, Report& report) {
+    std::vector<const RunRecord*> records;
+    for (const auto& run : runs) { records.push_back(&run); }
+    const std::vector<bool> enters = enters_comparison(records);
     std::vector<RunRecord> kept;
-    for (const auto& run : runs) {
-        if (role_of(run) != RunRole::compared) {
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+        const RunRecord& run = runs[i];
+        if (!enters[i]) {
             report.excluded.push_back({run.id, "a learning-rate search"});
         } else if (!report.fitted_attention.empty() && run.attention != report.fitted_attention &&
                    run.state == RunState::ok) {

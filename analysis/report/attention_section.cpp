@@ -50,7 +50,7 @@ std::string variants_table(const Comparison& c) {
     const AxisResult& axis = c.headline();
     std::vector<Column> columns{{"attention", text}, {"runs", number}, {"parameters", number}, {"FLOPs/token", number}};
     for (const double loss : c.options.losses) { columns.push_back({fmt::format("multiplier at {:.3f}", loss)}); }
-    columns.insert(columns.end(), {{"exponent", number}, {"lr", number}, {"tuning runs", number}});
+    columns.insert(columns.end(), {{"exponent", number}, {"tuning runs", number}});
     std::vector<std::vector<Cell>> rows;
     for (std::size_t v = 0; v < c.variants.size(); ++v) {
         const auto& variant = c.variants[v];
@@ -66,7 +66,6 @@ std::string variants_table(const Comparison& c) {
             if (m.extrapolated) { row.back().text += " *"; }
         }
         row.push_back(axis.exponents.empty() ? Cell{"-"} : estimate_cell(axis.exponents[v], "{:.4f}"));
-        row.push_back(number_cell(variant.tuning.chosen, "{:g}"));
         row.push_back({std::to_string(variant.tuning.runs)});
         rows.push_back(std::move(row));
     }
@@ -167,9 +166,9 @@ std::string caveats(const Comparison& c) {
 }  // namespace
 
 std::string attention_summary(const Comparison& comparison) {
-    std::string html = key_numbers(comparison) + "<p>";
-    for (const auto& sentence : findings(comparison)) { html += escape_html(sentence) + " "; }
-    return html + "</p>\n<h3>How fair the comparison is</h3>\n" + caveats(comparison) + "<h3>Variants</h3>\n" +
+    std::string html = key_numbers(comparison) + "<ul>\n";
+    for (const auto& sentence : findings(comparison)) { html += "<li>" + escape_html(sentence) + "</li>\n"; }
+    return html + "</ul>\n<h3>How fair the comparison is</h3>\n" + caveats(comparison) + "<h3>Variants</h3>\n" +
            variants_table(comparison);
 }
 

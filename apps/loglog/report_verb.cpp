@@ -73,8 +73,11 @@ std::vector<std::string> commands(const ReportArguments& arguments, const std::s
     const std::string chosen = " --where " + shell_text(input.selection) + in_registry;
     const bool several = has_several_kinds(input);
     // Of several kinds the page's fits see the baseline alone, without the searches for its learning rate.
-    const std::string of_baseline = "(" + input.selection + ") and attention = " + sql_text(arguments.baseline) +
-                                    " and coalesce(name, '') not like 'lr-%'";
+    const std::string baseline = "(" + input.selection + ") and attention = " + sql_text(arguments.baseline);
+    const std::string no_search = "coalesce(name, '') not like 'lr-%'";
+    const std::string of_baseline = baseline + " and (" + no_search +
+                                    " or name like 'lr-search%' and lr in (select lr from runs where " + baseline +
+                                    " and " + no_search + "))";
     const std::string fitted = several ? " --where " + shell_text(of_baseline) + in_registry : chosen;
     const std::string fit_options = " --objective " + arguments.objective + " --delta " +
                                     CLI::detail::to_string(arguments.delta) + " --bootstrap " +

@@ -221,6 +221,71 @@ TEST(Tuning, FindsTheBracketAndTheRecheck) {
     EXPECT_EQ(tuning.recheck_excess, 0);
 }
 
+TEST(Grouping, LetsTheBestRunOfASearchStandForTheMainRunThatItSaves) {
+    const auto all = SyntheticComparison{}.runs();
+    const Comparison whole = compare_attention(all, options());
+    // The sweep's planner does not train the first size's first seed again.
+    std::vector<ComparedRun> runs;
+    for (const ComparedRun& run : all) {
+        const bool is_saved = run.record.name == "main" && *run.record.width == 64 && *run.record.seed == 1;
+        if (!is_saved) { runs.push_back(run); }
+    }
+
+    const RunGroups groups = group_runs(runs, "dense");
+
+    EXPECT_EQ(groups.sizes.size(), whole.sizes.size());
+    for (const VariantGroup& variant : groups.variants) {
+        EXPECT_THAT(variant.placed, SizeIs(6)) << variant.name;
+        EXPECT_TRUE(variant.is_paired || variant.is_control);
+    }
+    EXPECT_THAT(groups.repeated, SizeIs(0));
+}
+
+TEST(Tuning, TakesTheMiddleOfARecheckFromTheMainRuns) {
+    std::vector<ComparedRun> runs;
+    for (const ComparedRun& run : SyntheticComparison{}.runs()) {
+        if (run.record.name != "lr-recheck" || *run.record.lr != 4e-3) { runs.push_back(run); }
+    }
+
+    const Comparison c = compare_attention(runs, options());
+
+    EXPECT_TRUE(variant(c, "gdn").tuning.recheck_agrees);
+    EXPECT_THAT(variant(c, "gdn").tuning.recheck[0].points, SizeIs(5));
+}
+
+/// As sweeps of kind attention name and share runs: the search's best run stands in for the main run of its size and
+/// seed, and the re-check's middle is the main run.
+std::vector<ComparedRun> shared_runs() {
+    auto runs = SyntheticComparison{}.runs();
+    std::erase_if(runs, [](const ComparedRun& run) {
+        const RunRecord& r = run.record;
+        const bool first_main = r.name == "main" && *r.width == 64 && *r.seed == 1;
+        return first_main || (r.name == "lr-recheck" && (*r.lr < 1.9e-3 || *r.lr > 8.1e-3 || *r.lr == 4e-3));
+    });
+    for (auto& run : runs) { run.record.name += " " + run.record.attention; }
+    return runs;
+}
+
+TEST(CompareAttention, LetsTheBestRunOfASearchStandForItsMainRun) {
+    const Comparison c = compare_attention(shared_runs(), options());
+
+    EXPECT_EQ(c.compared, 24u);
+    EXPECT_EQ(variant(c, "gdn").sizes[0].runs, 2);
+    EXPECT_TRUE(variant(c, "gdn").is_paired);
+    EXPECT_THAT(c.repeated, IsEmpty());
+    EXPECT_EQ(variant(c, "gdn").tuning.search[0].points.size(), 5u);
+}
+
+TEST(Tuning, TakesTheMainRunAsTheMiddleOfARecheck) {
+    const Tuning tuning = variant(compare_attention(shared_runs(), options()), "gdn").tuning;
+
+    ASSERT_EQ(tuning.recheck.size(), 1u);
+    EXPECT_EQ(tuning.recheck[0].points.size(), 3u);
+    EXPECT_EQ(tuning.runs, 5 + 2);
+    ASSERT_TRUE(tuning.recheck_excess);
+    EXPECT_TRUE(tuning.recheck_agrees);
+}
+
 TEST(Tuning, CountsADivergedRateAsABracket) {
     auto runs = SyntheticComparison{}.runs();
     for (auto& run : runs) {
@@ -284,7 +349,7 @@ INSTANTIATE_TEST_SUITE_P(
         Violation{"different_tokens", [](ComparedRun& run) { *run.record.tokens += *run.record.tokens / 100; }},
         Violation{"missing_sizes",
                   [](ComparedRun& run) {
-                      if (*run.record.width == 256) { run.record.name = "lr-search"; }
+                      if (*run.record.width == 256) { run.record.state = RunState::stopped; }
                   }},
         Violation{"unequal_parameters",
                   [](ComparedRun& run) { *run.record.non_embedding_params += *run.record.non_embedding_params / 50; }},
