@@ -22,8 +22,8 @@ class WindowSource {
                     std::uint64_t position, std::span<std::int32_t> tokens, std::span<std::int32_t> targets) mutable {
               window.resize(tokens.size() + 1);
               read(position, std::span{window});
-              std::copy(window.begin(), window.end() - 1, tokens.begin());
-              std::copy(window.begin() + 1, window.end(), targets.begin());
+              std::copy_n(window.begin(), tokens.size(), tokens.begin());
+              std::copy_n(window.begin() + 1, targets.size(), targets.begin());
           }},
           has_labels_{false} {}
 

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -109,6 +110,103 @@ TEST(TrainingSession, EvaluationLeavesTrainingAlone) {
     for (const double loss : losses_of(evaluated, 2)) { found.push_back(loss); }
 
     EXPECT_EQ(found, expected);
+}
+
+/// The counting windows, of which only some targets are asked for: more in later positions.
+void labelled_windows(std::uint64_t position, std::span<std::int32_t> tokens, std::span<std::int32_t> targets) {
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+        tokens[i] = static_cast<std::int32_t>((position * 7 + i * 3) % static_cast<std::uint64_t>(vocab));
+        targets[i] = i < 1 + position % 3 ? static_cast<std::int32_t>((tokens[i] + 3) % vocab) : -1;
+    }
+}
+
+TEST(TrainingSession, LossesAreMeansOverTheLabelsOfTheBatch) {
+    TrainingSession session{small_spec(), labelled_windows, 1};
+
+    const auto step = session.step();
+
+    // Windows 0 to 7 ask for 1, 2, 3, 1, 2, 3, 1 and 2 tokens.
+    EXPECT_EQ(step.labels, 15);
+    EXPECT_NEAR(step.loss, std::log(static_cast<double>(vocab)), 0.05);
+}
+
+TEST(TrainingSession, LabelsOnEveryTokenGiveTheBitsOfPlainWindows) {
+    TrainingSession plain{small_spec(), counting_windows, 1};
+    const auto make = [](std::uint64_t position, std::span<std::int32_t> tokens, std::span<std::int32_t> targets) {
+        std::vector<std::int32_t> window(25);
+        counting_windows(position, window);
+        for (std::size_t i = 0; i < 24; ++i) {
+            tokens[i] = window[i];
+            targets[i] = window[i + 1];
+        }
+    };
+    TrainingSession labelled{small_spec(), make, 1};
+
+    EXPECT_EQ(losses_of(labelled, 4), losses_of(plain, 4));
+}
+
+TEST(TrainingSession, AccuracyRisesToOneOnWhatCanBeLearned) {
+    auto spec = small_spec();
+    spec.model.dropout = 0;
+    spec.train.tokens *= 20;
+    spec.train.optimizer.lr = 1e-2;
+    TrainingSession session{spec, labelled_windows, 1};
+    const auto before = session.evaluate(labelled_windows, 6);
+    losses_of(session, 120);
+
+    const auto after = session.evaluate(labelled_windows, 6);
+
+    EXPECT_LT(before.accuracy.value(), 0.5);
+    EXPECT_GT(after.accuracy.value(), 0.95);
+    ASSERT_EQ(after.by_length.size(), 3u);
+    EXPECT_EQ(after.by_length[2].length, 3);
+    double right = 0;
+    for (const auto& score : after.by_length) { right += score.accuracy * static_cast<double>(2 * score.length); }
+    EXPECT_NEAR(right / 12, *after.accuracy, 1e-12);
+}
+
+TEST(TrainingSession, MarkedTargetsAreAveragedByThemselves) {
+    TrainingSession session{small_spec(), counting_windows, 1};
+    std::vector<std::uint8_t> marked(5 * 24);
+    const auto none = session.evaluate(counting_windows, 5, marked);
+    std::fill(marked.begin(), marked.end(), std::uint8_t{1});
+    const auto all = session.evaluate(counting_windows, 5, marked);
+
+    EXPECT_FALSE(none.recall_loss.has_value());
+    EXPECT_EQ(none.recall_share, 0);
+    EXPECT_EQ(all.recall_loss.value(), all.loss);
+    EXPECT_EQ(all.recall_share, 1);
+    EXPECT_FALSE(all.accuracy.has_value());
+}
+
+TEST(TrainingSession, DocumentBoundariesNeedDocuments) {
+    auto spec = small_spec();
+    spec.train.document_boundaries = true;
+    TrainingSession session{spec, counting_windows, 1};
+
+    EXPECT_THROW(session.step(), InputError);
+}
+
+TEST(TrainingSession, NothingIsSeenOfTheDocumentBefore) {
+    auto spec = small_spec();
+    spec.train.document_boundaries = true;
+    spec.model.positions = PositionKind::rotary;
+    const auto documents = [](std::int32_t before) {
+        return WindowSource{[before](std::uint64_t, std::span<std::int32_t> window) {
+                   for (std::size_t i = 0; i < window.size(); ++i) {
+                       window[i] = i < 11 ? before : i == 11 ? 49 : static_cast<std::int32_t>(i);
+                   }
+               }}
+            .with_end_of_document(49);
+    };
+    TrainingSession session{spec, documents(3), 1};
+
+    const auto one = session.evaluate(documents(3), 1).loss_by_position;
+    const auto other = session.evaluate(documents(4), 1).loss_by_position;
+
+    EXPECT_NE(one.front(), other.front());
+    // The second document's tokens are those from 12 on, the fifth to the eighth range of three.
+    EXPECT_TRUE(std::equal(one.begin() + 4, one.end(), other.begin() + 4));
 }
 
 }  // namespace
