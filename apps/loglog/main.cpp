@@ -40,6 +40,7 @@ int main(int argc, char** argv) {
     add_data_verb(app, program);
     add_train_verb(app, program);
     add_sweep_verb(app, program);
+    add_probe_verb(app, program);
     add_runs_verb(app, program);
     add_fit_verb(app, program);
     add_compare_verb(app, program);

@@ -20,6 +20,7 @@ struct Program {
 void add_data_verb(CLI::App& app, Program& program);
 void add_train_verb(CLI::App& app, Program& program);
 void add_sweep_verb(CLI::App& app, Program& program);
+void add_probe_verb(CLI::App& app, Program& program);
 void add_runs_verb(CLI::App& app, Program& program);
 void add_fit_verb(CLI::App& app, Program& program);
 void add_compare_verb(CLI::App& app, Program& program);
