@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <optional>
 
 #include "distributed/pipeline_parallel/schedule.hpp"
@@ -59,7 +60,8 @@ Work combined(const Work& a, double times, const Work& b) {
     return work;
 }
 
-// A model's pieces: layers are alike, so that models of one and two layers tell what each costs.
+// A model's pieces. Layers of a kind are alike, so that models of one and two layers tell what each costs; a hybrid's
+// are judged by their mean.
 struct Pieces {
     Work layer;
     // What stages do and hold besides their layers.
@@ -81,14 +83,25 @@ Pieces count_pieces(const RunSpec& spec, const ParallelPlan& plan) {
         part.head = head;
         return work_of(count_cost(config, part, plan.micro_batch));
     };
+    std::map<AttentionKind, double> shares;
+    for (std::int64_t layer = 0; layer < spec.model.layers; ++layer) {
+        shares[mixer_config(config, layer).kind] += 1 / static_cast<double>(spec.model.layers);
+    }
+    config.layer_attention.clear();
     Pieces pieces;
-    const Work one = count(1, true, true);
-    pieces.layer = combined(count(2, true, true), -1, one);
-    pieces.alone = combined(one, -1, pieces.layer);
+    Work layer_of_kind;  // the last one's, which is what `config` goes on with
+    for (const auto& [kind, share] : shares) {
+        config.attention.kind = kind;
+        layer_of_kind = combined(count(2, true, true), -1, count(1, true, true));
+        pieces.layer = combined(pieces.layer, share, layer_of_kind);
+    }
+    if (shares.size() == 1) { pieces.layer = layer_of_kind; }
+    const auto ends = [&](bool embedding, bool head) { return combined(count(1, embedding, head), -1, layer_of_kind); };
+    pieces.alone = ends(true, true);
     if (plan.layout.pp == 1) { return pieces; }
-    pieces.first = combined(count(1, true, false), -1, pieces.layer);
-    pieces.middle = combined(count(1, false, false), -1, pieces.layer);
-    pieces.last = combined(count(1, false, true), -1, pieces.layer);
+    pieces.first = ends(true, false);
+    pieces.middle = ends(false, false);
+    pieces.last = ends(false, true);
     return pieces;
 }
 
