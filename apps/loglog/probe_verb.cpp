@@ -18,8 +18,10 @@
 #include "db/registry/registry.hpp"
 #include "distributed/mpi/session.hpp"
 #include "engine/base/error.hpp"
+#include "engine/models/state_size.hpp"
 #include "experiments/run/curves.hpp"
 #include "experiments/run/environment.hpp"
+#include "experiments/run/estimate.hpp"
 #include "experiments/run/run_folder.hpp"
 #include "experiments/spec/enum_names.hpp"
 #include "sweeps/plan/plan.hpp"
@@ -56,19 +58,7 @@ ProbeGrid grid_of(const ProbeOptions& options) {
 }
 
 /// Floats that a sequence leaves behind for the next token, of all layers: keys and values seen, or the state.
-std::int64_t state_floats(const ModelSpec& model) {
-    std::int64_t floats = 0;
-    for (const AttentionKind kind : layer_kinds(model)) {
-        std::int64_t keys = model.context;
-        if (kind == AttentionKind::window) { keys = std::min(keys, model.attention.window); }
-        std::int64_t features = model.head_dim;
-        if (kind == AttentionKind::performer) { features = model.attention.features; }
-        if (kind == AttentionKind::cosformer) { features = 2 * model.head_dim; }
-        floats +=
-            is_softmax(kind) ? model.kv_heads * keys * 2 * model.head_dim : model.heads * features * model.head_dim;
-    }
-    return floats;
-}
+std::int64_t state_floats(const RunSpec& spec) { return state_elements(decoder_config(spec), spec.model.context); }
 
 std::optional<std::int64_t> examples_to(double accuracy, const Curves& curves, const RunSpec& spec) {
     for (const EvalLine& line : curves.eval) {
@@ -150,7 +140,7 @@ void print_table(const ProbeGrid& grid, const std::vector<ProbeResult>& rows) {
         }
         fmt::print("{:<16} {:>6} {:>7} {:>5} {:>5} {:>9} {:>8.4f} {:>8.4f} {:>8.4f} {:>9.3g} {:>8}  {}\n",
                    attention_name(model.attention), model.layers, model.context, row.spec.data.probe.size, model.width,
-                   state_floats(model), row.last.accuracy.value_or(0),
+                   state_floats(row.spec), row.last.accuracy.value_or(0),
                    is_induction ? induction_score(row) : row.last.string_accuracy.value_or(0), row.last.val_loss,
                    row.spec.train.optimizer.lr,
                    row.examples_to_99 ? std::to_string(*row.examples_to_99) : std::string{"-"}, remark);
@@ -176,7 +166,7 @@ void print_json(const ProbeGrid& grid, const std::vector<ProbeResult>& rows, std
                     {"context", model.context},
                     {"size", row.spec.data.probe.size},
                     {"width", model.width},
-                    {"state_floats", state_floats(model)},
+                    {"state_floats", state_floats(row.spec)},
                     {"accuracy", row.last.accuracy.value_or(0)},
                     {"string_accuracy", row.last.string_accuracy.value_or(0)},
                     {"by_length", lengths},

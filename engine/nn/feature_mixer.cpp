@@ -10,17 +10,6 @@ FeatureMixer::FeatureMixer(std::vector<ParameterSpec>&, const std::string&, cons
 
 std::vector<CutBlock> FeatureMixer::gate_blocks() const { return {}; }
 
-std::int64_t FeatureMixer::feature_dim() const noexcept {
-    switch (options_.config.kind) {
-        case AttentionKind::performer:
-            return options_.config.features;
-        case AttentionKind::cosformer:
-            return 2 * options_.head_dim;
-        default:
-            return options_.head_dim;
-    }
-}
-
 FeatureMixer::Features FeatureMixer::features(Tape& tape, const MixerInput& input, const MixerTables& tables,
                                               std::int64_t first_position) const {
     const auto heads_of = [](const Tensor& rows, const Heads& from) { return Heads{rows, 0, from.heads}; };
@@ -43,14 +32,16 @@ FeatureMixer::Features FeatureMixer::features(Tape& tape, const MixerInput& inpu
 }
 
 void FeatureMixer::discard(Tape& tape, const Features& made) const {
-    if (feature_dim() == options_.head_dim && options_.config.kind != AttentionKind::performer) { return; }
+    if (options_.config.kind != AttentionKind::performer && options_.config.kind != AttentionKind::cosformer) {
+        return;
+    }
     tape.discard(made.k.rows);
     tape.discard(made.q.rows);
 }
 
 FeatureAttentionOptions FeatureMixer::attention_options(const MixerInput& input) const {
     FeatureAttentionOptions result{linear_attention_options(options_, input)};
-    result.key_dim = feature_dim();
+    result.key_dim = feature_dim(options_.config, options_.head_dim);
     result.scale = 1;
     switch (options_.config.kind) {
         case AttentionKind::relu:
@@ -86,9 +77,10 @@ Tensor FeatureMixer::step(Tape& tape, Parameters&, const MixerInput& input, Mixe
 }
 
 void FeatureMixer::allocate(MixerState& state, Arena& arena, DType dtype) const {
-    state.state = allocated(arena, Shape{options_.heads, feature_dim(), options_.head_dim}, dtype);
+    const auto keys = feature_dim(options_.config, options_.head_dim);
+    state.state = allocated(arena, Shape{options_.heads, keys, options_.head_dim}, dtype);
     if (options_.config.kind == AttentionKind::relu) { return; }
-    state.normalizer = allocated(arena, Shape{options_.heads, feature_dim()}, dtype);
+    state.normalizer = allocated(arena, Shape{options_.heads, keys}, dtype);
 }
 
 }  // namespace loglog

@@ -33,7 +33,6 @@ class FeatureMixer {
                       std::int64_t first_position) const;
     void discard(Tape& tape, const Features& made) const;
     FeatureAttentionOptions attention_options(const MixerInput& input) const;
-    std::int64_t feature_dim() const noexcept;
 
     MixerOptions options_;
 };

@@ -12,4 +12,15 @@ std::string_view to_string(AttentionKind kind) noexcept {
     return names[static_cast<std::size_t>(kind)];
 }
 
+std::int64_t feature_dim(const MixerConfig& config, std::int64_t head_dim) noexcept {
+    switch (config.kind) {
+        case AttentionKind::performer:
+            return config.features;
+        case AttentionKind::cosformer:
+            return 2 * head_dim;
+        default:
+            return head_dim;
+    }
+}
+
 }  // namespace loglog

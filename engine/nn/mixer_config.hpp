@@ -60,4 +60,7 @@ constexpr bool default_output_gate(AttentionKind kind) noexcept { return kind ==
 
 std::string_view to_string(AttentionKind kind) noexcept;
 
+/// Channels of a head's keys where they meet queries, after the kind's feature map.
+std::int64_t feature_dim(const MixerConfig& config, std::int64_t head_dim) noexcept;
+
 }  // namespace loglog

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "engine/models/decoder.hpp"
-#include "tests/support/decoder_case.hpp"
+#include "tests/support/attention_case.hpp"
 
 namespace loglog::testing {
 namespace {
@@ -64,12 +66,35 @@ TEST_P(ModelCostByHand, MatchesTheCounts) {
 INSTANTIATE_TEST_SUITE_P(Models, ModelCostByHand,
                          ::testing::Values(tiny_config(), tiny_modern_config(), gpt2(12, 768, 12), gpt2(48, 1600, 25)));
 
+TEST(ModelCost, OfLabelledTokensLeavesOutTheOthersLogits) {
+    auto config = tiny_modern_config();
+    const double all = count_cost(config, 3).training.model_flops;
+    config.labels = 2;
+
+    const auto cost = count_cost(config, 3);
+
+    // Forward and backward, 6 FLOPs per entry of the table and row of it that is not needed.
+    const auto unlabelled = static_cast<double>(3 * (config.context - 2));
+    const double spared = 6 * unlabelled * static_cast<double>(config.vocab * config.width);
+    EXPECT_DOUBLE_EQ(cost.training.model_flops, all - spared);
+    EXPECT_DOUBLE_EQ(cost.forward.model_flops, (all - spared) / 3);
+}
+
+/// Two sequences with as many targets in all as the configuration says.
+TokenCase labelled(const DecoderConfig& config) {
+    TokenCase data{2, config.context, config.vocab};
+    if (config.labels == 0) { return data; }
+    const auto labels = static_cast<std::ptrdiff_t>(2 * config.labels);
+    std::fill(data.targets.begin(), data.targets.end() - labels, -1);
+    return data;
+}
+
 class CountedMemory : public ::testing::TestWithParam<DecoderConfig> {};
 
 TEST_P(CountedMemory, IsWhatTrainingAndEvaluationReallyUse) {
     const auto& config = GetParam();
     const auto cost = count_cost(config, 2);
-    const TokenCase data{2, config.context, config.vocab};
+    const TokenCase data = labelled(config);
     Decoder model{config};
     model.initialize(Seed{1});
     Context context{CpuContext{1}};
@@ -96,8 +121,26 @@ DecoderConfig deep_with_dropout() {
     return config;
 }
 
+/// Most of whose memory is the head's: rows that were gathered, their logits and gradients.
+DecoderConfig wide_vocab_with_labels() {
+    auto config = tiny_modern_config();
+    config.vocab = 3'000;
+    config.labels = 2.5;
+    return config;
+}
+
 INSTANTIATE_TEST_SUITE_P(Models, CountedMemory,
-                         ::testing::Values(tiny_config(), tiny_modern_config(), deep_with_dropout()));
+                         ::testing::Values(tiny_config(), tiny_modern_config(), deep_with_dropout(),
+                                           wide_vocab_with_labels()));
+
+std::vector<DecoderConfig> configs_of_all_attention() {
+    std::vector<DecoderConfig> result;
+    for (const auto& named : attention_configs()) { result.push_back(named.config); }
+    return result;
+}
+
+INSTANTIATE_TEST_SUITE_P(Attention, CountedMemory, ::testing::ValuesIn(configs_of_all_attention()),
+                         [](const auto& parameter) { return attention_configs()[parameter.index].name; });
 
 /// Sizes that divide by every number of ranks without padding or copies.
 DecoderConfig even_config() {
