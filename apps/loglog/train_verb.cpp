@@ -21,6 +21,7 @@
 #include "experiments/run/run_folder.hpp"
 #include "experiments/run/trainer.hpp"
 #include "experiments/spec/load.hpp"
+#include "experiments/spec/notes.hpp"
 #include "sweeps/launch/launcher.hpp"
 #include "sweeps/scheduler/run_lock.hpp"
 
@@ -82,6 +83,7 @@ void print_dry_run(const RunSpec& spec, bool as_json) {
                           {"ranks", spec.layout.ranks()},
                           {"rank_memory_bytes", layout.memory_bytes},
                           {"bytes_per_rank", layout.bytes_per_rank},
+                          {"notes", notes(spec)},
                           {"spec", json::parse(to_json(spec))}};
         fmt::print("{}\n", result.dump(2));
         return;
@@ -98,6 +100,7 @@ void print_dry_run(const RunSpec& spec, bool as_json) {
         fmt::print("layout           {:>15} (dp x tp x pp): {:.1f} MiB a rank, {:.1f} MiB sent by a rank in a step\n",
                    to_string(layout_of(spec)), layout.memory_bytes / (1 << 20), layout.bytes_per_rank / (1 << 20));
     }
+    for (const std::string& note : notes(spec)) { fmt::print("note: {}\n", note); }
     fmt::print("nothing was trained (--dry-run)\n");
 }
 

@@ -87,6 +87,14 @@ void check_layers(const ModelSpec& model, Problems& problems) {
                             "model.attention.every",
                             fmt::format("is {} but the model has {} layers, so that none would be {}", attention.every,
                                         model.layers, name_of(attention.minority))});
+    } else if (model.layers % attention.every != 0) {
+        problems.push_back(
+            {{},
+             "model.attention.every",
+             fmt::format(
+                 "is {} but must divide model.layers = {}: every group of {} layers ends in a {} one (for other "
+                 "mixtures give model.attention.layers)",
+                 attention.every, model.layers, attention.every, name_of(attention.minority))});
     }
 }
 
