@@ -75,6 +75,51 @@ TEST_P(AttentionKinds, DoNotSeeTheFuture) {
 INSTANTIATE_TEST_SUITE_P(Models, AttentionKinds, ::testing::ValuesIn(attention_configs()),
                          [](const auto& parameter) { return parameter.param.name; });
 
+class HidingNothing : public ::testing::TestWithParam<MixerConfig> {};
+
+TEST_P(HidingNothing, SparseAttentionIsDense) {
+    auto dense = tiny_attention_config(AttentionKind::dense);
+    auto sparse = dense;
+    sparse.attention = GetParam();
+    const TokenCase data{2, dense.context, dense.vocab};
+    const auto losses = [&](const DecoderConfig& config) {
+        Decoder model{config, Purpose::inference, DType::float64};
+        model.initialize(Seed{4});
+        return token_losses(model, data.tokens, data.targets, 2);
+    };
+
+    const auto expected = losses(dense);
+    const auto found = losses(sparse);
+
+    // Sums of eight weights in another order, through two layers.
+    for (std::size_t i = 0; i < expected.size(); ++i) { EXPECT_NEAR(found[i], expected[i], 1e-13) << i; }
+}
+
+std::vector<MixerConfig> settings_that_hide_nothing() {
+    std::vector<MixerConfig> result;
+    for (const auto kind : {AttentionKind::window, AttentionKind::strided, AttentionKind::fixed, AttentionKind::dilated,
+                            AttentionKind::moba}) {
+        auto mixer = tiny_mixer(kind);
+        mixer.window = 8;
+        mixer.sinks = 0;
+        mixer.stride = 1;
+        mixer.block = kind == AttentionKind::moba ? 2 : 8;
+        mixer.top_k = 4;
+        result.push_back(mixer);
+    }
+    auto more = tiny_mixer(AttentionKind::moba);
+    more.block = 3;
+    more.top_k = 100;
+    result.push_back(more);
+    return result;
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, HidingNothing, ::testing::ValuesIn(settings_that_hide_nothing()),
+                         [](const auto& parameter) {
+                             return std::string{to_string(parameter.param.kind)} +
+                                    std::to_string(parameter.param.top_k);
+                         });
+
 class MatchedParameters : public ::testing::TestWithParam<AttentionKind> {};
 
 TEST_P(MatchedParameters, AreWithinOnePercentOfDenses) {

@@ -29,8 +29,10 @@ double mean_magnitude(const Tensor& x) {
     return sum / static_cast<double>(x.elements());
 }
 
-DecoderConfig config_of(ParameterizationKind kind, std::int64_t width) {
+DecoderConfig config_of(ParameterizationKind kind, AttentionKind attention, std::int64_t width) {
     DecoderConfig config;
+    config.attention.kind = attention;
+    config.attention.conv = config.attention.output_gate = -1;
     config.layers = 4;
     config.width = width;
     config.head_dim = 32;
@@ -54,10 +56,10 @@ void measure(Tape& tape, Decoder& model, const TokenCase& data, Sizes& sizes, st
     sizes.logits[step] += mean_magnitude<float>(model.head_logits(tape, h));
 }
 
-Sizes measure_training(ParameterizationKind kind, std::int64_t width) {
+Sizes measure_training(ParameterizationKind kind, AttentionKind attention, std::int64_t width) {
     Sizes sizes;
     for (const std::uint64_t seed : {1, 2, 3}) {
-        Decoder model{config_of(kind, width)};
+        Decoder model{config_of(kind, attention, width)};
         model.initialize(Seed{seed});
         // A random head gives first logits that shrink as width^-1/2 and hides what training does (Yang et al.,
         // appendix D.2): start from no logits at all.
@@ -99,9 +101,9 @@ struct Slopes {
     std::array<double, steps> logits{};
 };
 
-Slopes slopes_of(ParameterizationKind kind) {
+Slopes slopes_of(ParameterizationKind kind, AttentionKind attention) {
     std::array<Sizes, widths.size()> measured;
-    for (std::size_t i = 0; i < widths.size(); ++i) { measured[i] = measure_training(kind, widths[i]); }
+    for (std::size_t i = 0; i < widths.size(); ++i) { measured[i] = measure_training(kind, attention, widths[i]); }
     Slopes slopes;
     for (std::size_t step = 0; step < steps; ++step) {
         std::array<double, widths.size()> residual{};
@@ -118,8 +120,10 @@ Slopes slopes_of(ParameterizationKind kind) {
 
 // The first step moves the head alone, since no gradient passes a head of zeros: logits count from the second forward
 // pass on, the residual stream from the third.
-TEST(CoordinateCheck, ActivationsKeepTheirSizeWithWidthUnderMup) {
-    const auto slopes = slopes_of(ParameterizationKind::mup);
+class CoordinateCheckOf : public ::testing::TestWithParam<AttentionKind> {};
+
+TEST_P(CoordinateCheckOf, ActivationsKeepTheirSizeWithWidthUnderMup) {
+    const auto slopes = slopes_of(ParameterizationKind::mup, GetParam());
 
     for (std::size_t step = 1; step < steps; ++step) {
         EXPECT_LE(std::abs(slopes.residual[step]), 0.05) << "before step " << step + 1;
@@ -127,8 +131,11 @@ TEST(CoordinateCheck, ActivationsKeepTheirSizeWithWidthUnderMup) {
     }
 }
 
+INSTANTIATE_TEST_SUITE_P(Kinds, CoordinateCheckOf, ::testing::Values(AttentionKind::dense, AttentionKind::gdn),
+                         [](const auto& parameter) { return std::string{to_string(parameter.param)}; });
+
 TEST(CoordinateCheck, ActivationsGrowWithWidthUnderSp) {
-    const auto slopes = slopes_of(ParameterizationKind::sp);
+    const auto slopes = slopes_of(ParameterizationKind::sp, AttentionKind::dense);
 
     for (std::size_t step = 1; step < steps; ++step) {
         if (step > 1) { EXPECT_GT(slopes.residual[step], 0.2) << "before step " << step + 1; }

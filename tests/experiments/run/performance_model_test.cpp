@@ -121,6 +121,33 @@ TEST(PerformanceModel, OneRankTakesItsFlopsOverItsRate) {
     EXPECT_NEAR(prediction.memory_bytes, counted, 0.05 * counted) << "layers are told from models of one and two";
 }
 
+RunSpec small_hybrid(LayoutSpec layout = {}) {
+    RunSpec spec = small_spec(layout);
+    spec.model.attention.layers = {"dense", "gdn", "ssd", "gdn", "window", "gdn", "moba", "gla"};
+    spec.model.attention.block = 8;
+    spec.model.attention.window = 8;
+    spec.model.attention.chunk = 8;
+    return resolve(spec, 64);
+}
+
+TEST(PerformanceModel, OneRankTakesAHybridsFlopsOverItsRate) {
+    const RunSpec spec = small_hybrid();
+
+    const LayoutPrediction prediction = predict_layout(spec, plain_machine(1, 1));
+
+    const double flops = estimate(spec).flops_per_token * static_cast<double>(spec.train.batch_tokens);
+    EXPECT_NEAR(prediction.step_seconds, flops / 1e9, 1e-6 * flops / 1e9);
+    const auto counted = static_cast<double>(estimate(spec).memory_bytes);
+    EXPECT_NEAR(prediction.memory_bytes, counted, 0.05 * counted) << "layers count by the mean of their kinds";
+}
+
+TEST(PerformanceModel, RanksShareAHybridsWorkWhereMessagesCostNothing) {
+    const double alone = predict_layout(small_hybrid(), plain_machine(1, 1)).step_seconds;
+
+    EXPECT_NEAR(predict_layout(small_hybrid({.dp = 4}), plain_machine(1, 4)).step_seconds, alone / 4, 1e-6 * alone);
+    EXPECT_GT(predict_layout(small_hybrid({.pp = 2}), plain_machine(1, 2)).step_seconds, alone / 2);
+}
+
 TEST(PerformanceModel, RanksShareTheWorkWhereMessagesCostNothing) {
     const double alone = predict_layout(small_spec(), plain_machine(1, 1)).step_seconds;
 
