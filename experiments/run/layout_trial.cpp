@@ -69,6 +69,11 @@ bool within(std::span<const double> reference, std::span<const double> values, d
     return true;
 }
 
+double norm_factor(const ModelSpec& model) {
+    const auto kinds = layer_kinds(model);
+    return std::ranges::all_of(kinds, is_softmax) ? 10 : 1000;
+}
+
 }  // namespace
 
 RunSpec with_layout(RunSpec spec, const Layout& layout) {
@@ -108,7 +113,11 @@ LayoutTrial try_layout(const RunSpec& spec, const WindowSource& train, int steps
                             group == nullptr ? Topology{spec.layout.reduction}
                                              : Topology{*group, layout, spec.layout.reduction, &operations}};
     Group& everyone = session.topology().everyone();
-    LayoutTrial trial{.layout = layout, .losses = {}, .gradient_norms = {}, .parameter_hash = {}};
+    LayoutTrial trial{.layout = layout,
+                      .losses = {},
+                      .gradient_norms = {},
+                      .norm_factor = norm_factor(spec.model),
+                      .parameter_hash = {}};
     std::vector<double> seconds;
     std::vector<double> waits;
     std::vector<double> bubbles;
@@ -151,8 +160,8 @@ LayoutDifference compare(const LayoutTrial& reference, const LayoutTrial& trial,
     if (reduction == Reduction::tree) {
         difference.within_promise = difference.loss == 0 && difference.gradient_norm == 0 && difference.same_parameters;
     } else {
-        difference.within_promise =
-            within(reference.losses, trial.losses, 1) && within(reference.gradient_norms, trial.gradient_norms, 10);
+        difference.within_promise = within(reference.losses, trial.losses, 1) &&
+                                    within(reference.gradient_norms, trial.gradient_norms, reference.norm_factor);
     }
     return difference;
 }

@@ -17,6 +17,7 @@ struct LayoutTrial {
     Layout layout;
     std::vector<double> losses;          ///< by step, nats per token
     std::vector<double> gradient_norms;  ///< by step, before clipping
+    double norm_factor = 10;     ///< gradient norms may differ by so many times as much as losses: see compare()
     std::string parameter_hash;  ///< XXH64 of all parameters after the last step, as one process would hold them
     double step_seconds = 0;     ///< median over the steps, the first one left out; of the slowest rank
     double waiting_seconds = 0;  ///< of a step, in communication, likewise; of the rank that waits most
@@ -40,8 +41,9 @@ struct LayoutDifference {
 };
 
 /// With tree reductions nothing may differ. With fast ones, losses may differ by 1e-5 at the first step, by 1e-4 up to
-/// the tenth and in proportion to the steps from there; gradient norms, which the promise follows from, by ten times as
-/// much.
+/// the tenth and in proportion to the steps from there; gradient norms by ten times as much. With linear attention
+/// norms may differ by a thousand times as much: RMSNorm scales its outputs up, where a query and a key happen to be
+/// nearly orthogonal by up to the root of 1 / epsilon, 1e3, and the gradients of such places with them.
 LayoutDifference compare(const LayoutTrial& reference, const LayoutTrial& trial, Reduction reduction);
 
 /// The largest micro-batch, in sequences, that all layouts can be trained with and that suits the cache: sums over a

@@ -34,6 +34,14 @@ inline DecoderConfig checkpoint_config() {
     return resolved(config);
 }
 
+/// Four layers of different kinds of attention, with convolutions, gates, decays and gains of their own.
+inline DecoderConfig hybrid_checkpoint_config() {
+    auto config = checkpoint_config();
+    config.layer_attention = {AttentionKind::dense, AttentionKind::window, AttentionKind::ssd, AttentionKind::gdn};
+    config.attention.conv = config.attention.output_gate = -1;
+    return resolved(config);
+}
+
 inline ModelPart part_at(const StateLayout& state, const Place& place, std::int64_t layers) {
     const auto& layout = state.layout;
     const std::int64_t leaves = std::max<std::int64_t>(state.leaves, layout.tp);
@@ -54,9 +62,8 @@ inline float entry(std::uint64_t part, const std::string& name, std::int64_t ind
 /// One rank's state under a layout.
 class RankState {
   public:
-    RankState(const StateLayout& state, const Place& place)
-        : model_{checkpoint_config(), Purpose::training, DType::float32, Backing::memory,
-                 part_at(state, place, checkpoint_config().layers)} {
+    RankState(const StateLayout& state, const Place& place, const DecoderConfig& config = checkpoint_config())
+        : model_{config, Purpose::training, DType::float32, Backing::memory, part_at(state, place, config.layers)} {
         const Share share = state.zero ? Share{place.dp, state.layout.dp} : Share{0, 1};
         moments_.reserve(2 * parameters().size());
         for (std::size_t index = 0; index < parameters().size(); ++index) { add_piece(ParameterId{index}, share); }

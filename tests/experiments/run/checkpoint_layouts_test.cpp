@@ -35,24 +35,28 @@ ShardedState state_of(RankState& rank, const StateLayout& state, const Place& pl
 }
 
 /// Collective.
-void save_under(const StateLayout& state, const std::filesystem::path& path, const Communicator& run) {
+void save_under(const StateLayout& state, const std::filesystem::path& path, const Communicator& run,
+                const DecoderConfig& config = checkpoint_config()) {
     const Place place = place_of(state.layout, run.rank());
-    RankState rank{state, place};
+    RankState rank{state, place, config};
     rank.fill();
     save_checkpoint(path, state_of(rank, state, place, run), label);
 }
 
-TEST(CheckpointLayouts, WhatAnyLayoutSavesEveryLayoutLoads) {
+class CheckpointsOf : public ::testing::TestWithParam<DecoderConfig> {};
+
+TEST_P(CheckpointsOf, AnyLayoutAreLoadedByEveryLayout) {
+    const auto& config = GetParam();
     const auto run = Communicator::world();
     const SharedFolder folder;
     for (const auto& saved : layouts) {
         if (saved.layout.ranks() != run.size()) { continue; }
         const auto path = folder / "checkpoint.h5";
-        save_under(saved, path, run);
+        save_under(saved, path, run, config);
 
         for (const auto& loaded : layouts) {
             for (int place = run.rank(); place < loaded.layout.ranks(); place += run.size()) {
-                RankState rank{loaded, place_of(loaded.layout, place)};
+                RankState rank{loaded, place_of(loaded.layout, place), config};
                 const auto found =
                     load_checkpoint(path, ShardedState{.parameters = rank.parameters(), .pieces = rank.pieces()});
                 EXPECT_EQ(rank.differences(), "")
@@ -63,6 +67,9 @@ TEST(CheckpointLayouts, WhatAnyLayoutSavesEveryLayoutLoads) {
         MPI_Barrier(run.native());
     }
 }
+
+INSTANTIATE_TEST_SUITE_P(Models, CheckpointsOf, ::testing::Values(checkpoint_config(), hybrid_checkpoint_config()),
+                         [](const auto& parameter) { return parameter.index == 0 ? "dense" : "hybrid"; });
 
 TEST(CheckpointLayouts, FilesOfSeveralRanksHoldWhatFilesOfOneHold) {
     const auto run = Communicator::world();
