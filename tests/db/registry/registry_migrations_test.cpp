@@ -29,6 +29,8 @@ void expect_the_old_runs(const Registry& registry) {
     EXPECT_THAT(runs[0].tags, ::testing::ElementsAre("good", "paper"));
     EXPECT_EQ(runs[1].state, RunState::diverged);
     EXPECT_EQ(runs[1].final_val_loss, std::nullopt);
+    EXPECT_EQ(runs[0].accuracy, std::nullopt);
+    EXPECT_EQ(runs[0].recall_loss, std::nullopt);
 }
 
 class OldRegistry : public ::testing::TestWithParam<int> {};
@@ -44,6 +46,22 @@ TEST_P(OldRegistry, IsUpgradedByAWriter) {
     EXPECT_EQ(database.execAndGet("SELECT ok + diverged FROM sweeps WHERE sweep = 'quickstart'").getInt(), 2);
 }
 
+TEST_P(OldRegistry, TakesRunsOfProbesOnceUpgraded) {
+    const TemporaryFolder folder;
+    restore_old_registry(folder.path(), GetParam());
+    RunRecord record;
+    record.id = "0a1b2c3d4e5f";
+    record.state = RunState::ok;
+    record.accuracy = 0.75;
+    record.spec = "{}";
+
+    Registry::open(folder.path(), Access::write).upsert(record);
+
+    const auto found = Registry::open(folder.path(), Access::read).select("accuracy > 0.7");
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_EQ(found[0].id, record.id);
+}
+
 TEST_P(OldRegistry, IsReadWithoutBeingChanged) {
     const TemporaryFolder folder;
     restore_old_registry(folder.path(), GetParam());
@@ -54,7 +72,7 @@ TEST_P(OldRegistry, IsReadWithoutBeingChanged) {
     EXPECT_EQ(read_file(folder / "registry.sqlite"), before);
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, OldRegistry, ::testing::Values(1));
+INSTANTIATE_TEST_SUITE_P(Versions, OldRegistry, ::testing::Values(1, 2));
 
 TEST(RegistryMigrations, AreNumberedWithoutGaps) {
     int expected = 1;

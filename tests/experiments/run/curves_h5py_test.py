@@ -26,6 +26,11 @@ with tempfile.TemporaryDirectory() as folder:
         assert curves["/train/loss"].dtype == numpy.dtype("<f8"), curves["/train/loss"].dtype
         numpy.testing.assert_array_equal(curves["/eval/val_loss"][:], [3.5, 2.5])
         numpy.testing.assert_array_equal(curves["/eval/loss_by_position"][:], [[4.0, 3.0], [3.0, 2.0]])
+        numpy.testing.assert_array_equal(curves["/eval/accuracy"][:], [numpy.nan, 0.75])
+        numpy.testing.assert_array_equal(curves["/eval/recall_loss"][:], [4.5, numpy.nan])
+        numpy.testing.assert_array_equal(curves["/eval/by_length"][0], numpy.full((2, 3), numpy.nan))
+        numpy.testing.assert_array_equal(curves["/eval/by_length"][1], [[16, 0.875, 0.5], [32, 0.625, 0.25]])
+        assert "/eval/string_accuracy" not in curves
 
         def text(attribute):
             return attribute.decode() if isinstance(attribute, bytes) else str(attribute)

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "db/files/publish.hpp"
+#include "db/hdf5/hdf5_file.hpp"
 #include "engine/base/error.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -71,6 +72,43 @@ TEST(Curves, SurviveTheFile) {
     write_curves(folder / "curves.h5", curves, {"id", "{}", "ok"});
 
     EXPECT_EQ(read_curves_file(folder / "curves.h5"), curves);
+}
+
+TEST(Curves, OfAProbeKeepTheAccuracyOfEachLength) {
+    const TemporaryFolder folder;
+    Curves curves = curves_from(undisturbed());
+    for (EvalLine& line : curves.eval) {
+        line.accuracy = line.val_loss / 8;
+        line.string_accuracy = 0.125;
+        line.by_length = {{16, 0.5, 0.25}, {32, line.val_loss / 16, 0.0}};
+    }
+
+    write_curves(folder / "curves.h5", curves, {"id", "{}", "ok"});
+
+    EXPECT_EQ(read_curves_file(folder / "curves.h5"), curves);
+}
+
+TEST(Curves, KeepTheLossOfRecallTokensWhereAnEvaluationHadSome) {
+    const TemporaryFolder folder;
+    Curves curves = curves_from(undisturbed());
+    curves.eval[0].recall_share = 0;
+    curves.eval[1].recall_share = 0.06;
+    curves.eval[1].recall_loss = 1.5;
+
+    write_curves(folder / "curves.h5", curves, {"id", "{}", "ok"});
+
+    EXPECT_EQ(read_curves_file(folder / "curves.h5"), curves);
+}
+
+TEST(Curves, WithoutAccuracyOrRecallTokensAreWrittenAsBeforeThereWereAny) {
+    const TemporaryFolder folder;
+
+    write_curves(folder / "curves.h5", curves_from(undisturbed()), {"id", "{}", "ok"});
+
+    const Hdf5File file = Hdf5File::open(folder / "curves.h5");
+    for (const char* dataset : {"/eval/accuracy", "/eval/string_accuracy", "/eval/by_length", "/eval/recall_loss"}) {
+        EXPECT_FALSE(file.contains(dataset)) << dataset;
+    }
 }
 
 TEST(Curves, WithoutAnyStepSurviveTheFile) {

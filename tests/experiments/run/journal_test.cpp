@@ -81,6 +81,50 @@ TEST(Journal, GivesBackEveryKindOfLine) {
     EXPECT_EQ(closed.peak_memory_bytes, 1 << 20);
 }
 
+EvalLine probe_eval(std::int64_t step) {
+    EvalLine line = sample_eval(step);
+    line.accuracy = 1.0 / 3.0;
+    line.string_accuracy = 0.0;
+    line.by_length = {{16, 0.7, 0.1}, {32, 1e-17, 0.0}};
+    return line;
+}
+
+EvalLine text_eval(std::int64_t step) {
+    EvalLine line = sample_eval(step);
+    line.recall_loss = 5.0 / 7.0;
+    line.recall_share = 0.06;
+    return line;
+}
+
+TEST(Journal, GivesBackWhatAnEvaluationSaysBesidesTheLoss) {
+    const TemporaryFolder folder;
+    {
+        JournalWriter writer = JournalWriter::create(folder / "j");
+        writer.write(probe_eval(1));
+        writer.write(text_eval(2));
+    }
+
+    const Journal journal = read_journal(folder / "j");
+
+    EXPECT_EQ(std::get<EvalLine>(journal.lines.at(0)), probe_eval(1));
+    EXPECT_EQ(std::get<EvalLine>(journal.lines.at(1)), text_eval(2));
+}
+
+TEST(Journal, OfBeforeProbesIsReadAsHavingNoAccuracy) {
+    const TemporaryFolder folder;
+    // Written by version 0.1.0.
+    write_file(folder / "j",
+               R"({"event":"eval","step":400,"tokens":3276800,"val_loss":2.5,"bits_per_byte":0.9,"perplexity":12.25,)"
+               R"("loss_by_position":[3,2],"sum":"41c85cb28d7972b1"})"
+               "\n",
+               Durability::process);
+
+    const Journal journal = read_journal(folder / "j");
+
+    ASSERT_EQ(journal.lines.size(), 1u);
+    EXPECT_EQ(std::get<EvalLine>(journal.lines[0]), (EvalLine{400, 3'276'800, 2.5, 0.9, 12.25, {3.0, 2.0}}));
+}
+
 TEST(Journal, KeepsEveryBitOfEveryNumber) {
     const TemporaryFolder folder;
     write_some(folder / "j", 500);

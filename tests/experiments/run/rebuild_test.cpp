@@ -36,6 +36,12 @@ RunRecord train(const std::filesystem::path& registry, const std::string& id, Ru
     step.loss = 0.1 + 0.2;
     step.seconds = 0.7;
     run.journal().write(step);
+    EvalLine evaluation;
+    evaluation.step = 1;
+    evaluation.val_loss = 0.1 + 0.2;
+    evaluation.accuracy = 2.0 / 3.0;
+    evaluation.recall_loss = 1.0 / 7.0;
+    run.journal().write(evaluation);
     return run.close({.state = state, .reason = state == RunState::ok ? "" : "because"});
 }
 
@@ -57,6 +63,8 @@ TEST(Rebuild, GivesTheSameRegistry) {
 
     EXPECT_EQ(Registry::open(folder.path(), Access::read).select(), before);
     EXPECT_EQ(before.size(), 5u);
+    EXPECT_EQ(before.back().accuracy, 2.0 / 3.0);
+    EXPECT_EQ(before.back().recall_loss, 1.0 / 7.0);
     EXPECT_THAT(report.runs,
                 UnorderedElementsAre(Pair(RunState::planned, 1), Pair(RunState::ok, 1), Pair(RunState::diverged, 1),
                                      Pair(RunState::failed, 1), Pair(RunState::stopped, 1)));
