@@ -11,7 +11,8 @@ namespace loglog {
 /// Which bigrams of the training split are rare.
 struct RareBigrams {
     std::uint64_t counted_tokens = 4'000'000;  ///< first tokens of the training split, in which bigrams are counted
-    double most_per_million = 25;              ///< a bigram that occurs no more often than this among them is rare
+    double most_per_million = 25;              ///< a bigram that occurs no more often than this among them is rare:
+                                               ///< about 6 % of Python code in 512 byte pairs is then marked
 };
 
 /// Marks the targets that a model is likely to get right only by recalling the window: the second token of a bigram
