@@ -26,7 +26,7 @@ threads = 1
 eval_every = 16
 optimizer = { kind = "adamw", lr = 4e-3 }
 """
-VERBS = ["data", "train", "sweep", "runs", "fit", "compare", "report", "generate", "score", "bench", "doctor"]
+VERBS = ["data", "train", "sweep", "probe", "runs", "fit", "compare", "report", "generate", "score", "bench", "doctor"]
 
 
 def loglog(*words, **options):
