@@ -88,18 +88,10 @@ class VariantMaker {
         std::vector<Assignment> assignments = sweep_.base;
         assignments.push_back({"model.width", {width}, where});
         assignments.insert(assignments.end(), choice.assignments.begin(), choice.assignments.end());
+        assign_layers(sweep_, assignments);
         RunSpec spec = spec_from(assignments, problems_);
         if (problems_.size() > problems_before) { return std::nullopt; }
         give_defaults(spec);
-        const AttentionSpec& attention = spec.model.attention;
-        if (attention.every >= 2 && attention.layers.empty() && spec.model.layers % attention.every != 0) {
-            problems_.push_back(
-                {where, "sweep.attentions",
-                 fmt::format("'{}' repeats after {} layers, but the model of width {} has {} layers, no multiple of "
-                             "that (give model.layers or another sweep.aspect)",
-                             attention_name(attention), attention.every, width, spec.model.layers)});
-            return std::nullopt;
-        }
         try {
             return SizedVariant{spec, costs_.cost(resolve(spec, data_vocab_(spec)))};
         } catch (const InputError& error) {
@@ -111,7 +103,6 @@ class VariantMaker {
     void give_defaults(RunSpec& spec) const {
         const std::int64_t base_width = sweep_.comparison.widths.front();
         const bool has_layers = gives(sweep_, "model.layers");
-        if (!has_layers) { spec.model.layers = layers_from_aspect(sweep_, spec.model.width); }
         TrainSpec& train = spec.train;
         if (!gives(sweep_, "train.parameterization")) { train.parameterization = ParameterizationKind::mup; }
         if (!gives(sweep_, "train.mup.base_width")) { train.mup.base_width = base_width; }

@@ -44,7 +44,7 @@ std::vector<Assignment> combination(const SweepSpec& sweep, std::size_t index) {
 class Expander {
   public:
     Expander(const SweepSpec& sweep, const DataVocab& data_vocab, const MeasureModel& measure)
-        : sweep_{sweep}, data_vocab_{data_vocab}, measure_{measure}, layers_given_{gives(sweep, "model.layers")} {}
+        : sweep_{sweep}, data_vocab_{data_vocab}, measure_{measure} {}
 
     Expansion run() {
         const std::size_t count = combinations_of(sweep_);
@@ -58,11 +58,11 @@ class Expander {
 
   private:
     void add_combination(std::size_t index) {
-        const std::vector<Assignment> assignments = combination(sweep_, index);
+        std::vector<Assignment> assignments = combination(sweep_, index);
+        assign_layers(sweep_, assignments);
         const std::size_t problems_before = problems_.size();
-        RunSpec spec = spec_from(assignments, problems_);
+        const RunSpec spec = spec_from(assignments, problems_);
         if (problems_.size() > problems_before) { return; }
-        if (!layers_given_) { spec.model.layers = layers_from_aspect(sweep_, spec.model.width); }
         try {
             for (const auto& [resolved, target] : with_tokens(spec)) { add_seeds(resolved, target); }
         } catch (const InputError& error) {
@@ -114,7 +114,6 @@ class Expander {
     const SweepSpec& sweep_;
     const DataVocab& data_vocab_;
     const MeasureModel& measure_;
-    bool layers_given_;
     Expansion expansion_;
     std::vector<SpecProblem> problems_;
     std::map<std::string, std::size_t> seen_;

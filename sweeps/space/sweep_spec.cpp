@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "experiments/spec/fields.hpp"
 #include "experiments/spec/toml_reader.hpp"
 #include "sweeps/space/sweep_reader.hpp"
 
@@ -36,6 +37,16 @@ bool states_layout(const SweepSpec& sweep) {
 
 std::int64_t layers_from_aspect(const SweepSpec& sweep, std::int64_t width) {
     return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::round(static_cast<double>(width) / sweep.aspect)));
+}
+
+void assign_layers(const SweepSpec& sweep, std::vector<Assignment>& assignments) {
+    if (gives(sweep, "model.layers")) { return; }
+    RunSpec sized;
+    for (const Assignment& assignment : assignments) {
+        // A width that is none is reported where the run is put together.
+        if (assignment.key == "model.width") { static_cast<void>(assign(sized, assignment.key, assignment.value)); }
+    }
+    assignments.push_back({"model.layers", {layers_from_aspect(sweep, sized.model.width)}, {}});
 }
 
 SweepSpec parse_sweep_spec(std::string_view text, const std::string& source,

@@ -52,6 +52,9 @@ struct SweepSpec {
 bool gives(const SweepSpec& sweep, std::string_view key);
 /// Layers of a model of this width where nothing says how many: width / aspect, at least 1.
 std::int64_t layers_from_aspect(const SweepSpec& sweep, std::int64_t width);
+/// Adds these to a run's assignments if the sweep does not give model.layers itself, so that the run is checked as what
+/// it will be.
+void assign_layers(const SweepSpec& sweep, std::vector<Assignment>& assignments);
 
 /// Whether the runs' own layout.dp, tp or pp is given, fixed or varied.
 bool states_layout(const SweepSpec& sweep);

@@ -221,7 +221,7 @@ TEST(AttentionPlan, RefusesWhatCannotBeCompared) {
     EXPECT_THAT(with("[\"dense\", { label = \"x\", train.batch_tokens = 64 }]"),
                 HasSubstr("train.batch_tokens must be the same for all attentions"));
     EXPECT_THAT(with("[\"dense\", \"gdn-3:1\"]"),
-                HasSubstr("'gdn-3:1' repeats after 4 layers, but the model of width 32 has 2 layers"));
+                HasSubstr("model.attention.every: is 4 but the model has 2 layers, so that none would be dense"));
     EXPECT_THAT(message_of({"sweep.tokens_per_parameter=1e-3"}), HasSubstr("one is the least"));
 }
 

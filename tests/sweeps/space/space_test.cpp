@@ -104,6 +104,14 @@ TEST(Space, DepthFollowsFromAspectUnlessGiven) {
     EXPECT_THAT(layers(expand_text(head + vary, {"model.layers=5"}).runs), ElementsAre(5, 5, 5));
 }
 
+TEST(Space, HybridsAreJudgedByTheDepthThatFollows) {
+    const std::string hybrid = "[vary]\n\"model.width\" = [256, 512]\n[model.attention]\nkind = \"gdn\"\nevery = 8\n";
+
+    EXPECT_EQ(expand_text(head + hybrid).runs.size(), 2u) << "8 and 16 layers, though 4 are what models have otherwise";
+    EXPECT_THAT(message_of([&] { expand_text(head + hybrid, {"sweep.aspect=21"}); }),
+                HasSubstr("model.attention.every: is 8 but must divide model.layers = 12"));
+}
+
 TEST(Space, RangesAndLinkedKeysVaryToo) {
     EXPECT_THAT(widths(expand_text(head + "[vary]\n\"model.width\" = { from = 32, to = 256, factor = 2 }\n").runs),
                 ElementsAre(32, 64, 128, 256));
