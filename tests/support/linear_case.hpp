@@ -23,7 +23,7 @@ struct LeafSpread {
     bool is_cut() const { return leaves > 0; }
     std::int64_t leaf_count() const { return std::max<std::int64_t>(leaves, 1) / ranks(); }
     std::int64_t first_leaf() const { return rank() * leaf_count(); }
-    ColumnCut columns(std::array<std::int64_t, 3> rows_per_leaf, std::int64_t blocks) const {
+    ColumnCut columns(std::array<std::int64_t, 6> rows_per_leaf, std::int64_t blocks) const {
         if (!is_cut()) { return {}; }
         return {.leaf_count = leaf_count(),
                 .rows_per_leaf = rows_per_leaf,
