@@ -36,7 +36,7 @@ constexpr bool is_softmax(AttentionKind kind) noexcept { return kind <= Attentio
 struct MixerConfig {
     AttentionKind kind = AttentionKind::dense;
     std::int64_t window = 256;       ///< window: keys seen, the query's own included; dilated: steps of `stride`
-    std::int64_t sinks = 0;          ///< window: first keys of the document that all queries see
+    std::int64_t sinks = 0;          ///< window: first keys of the sequence that all queries see
     std::int64_t stride = 32;        ///< strided: keys seen, and distance of further ones; dilated: distance
     std::int64_t block = 64;         ///< fixed, bigbird, moba: keys in a block
     std::int64_t summary = 8;        ///< fixed: last keys of each block that all later queries see

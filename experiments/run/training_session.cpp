@@ -85,15 +85,18 @@ void TrainingSession::load(const WindowSource& source, std::uint64_t first_posit
 }
 
 /// Targets of the whole batch, other ranks' share of it too: every rank must divide by the same number before it has
-/// heard of the others. Only labelled data has to be made for that.
+/// heard of the others. Their labelled data is made here for that; this rank's is loaded.
 std::int64_t TrainingSession::count_labels(std::uint64_t first_position) {
     if (!train_.has_labels()) { return spec_.train.batch_tokens; }
+    std::int64_t labels = count_targets(targets_);
+    if (plan_.layout.dp == 1) { return labels; }
     const auto context = static_cast<std::size_t>(spec_.model.context);
     std::vector<std::int32_t> tokens(context);
     std::vector<std::int32_t> targets(context);
-    const auto sequences = static_cast<std::uint64_t>(sequences_ * plan_.layout.dp);
-    std::int64_t labels = 0;
-    for (std::uint64_t s = 0; s < sequences; ++s) {
+    const auto own = static_cast<std::uint64_t>(sequences_);
+    const auto rank = static_cast<std::uint64_t>(topology_.place().dp);
+    for (std::uint64_t s = 0; s < own * static_cast<std::uint64_t>(plan_.layout.dp); ++s) {
+        if (s / own == rank) { continue; }
         train_(first_position + s, tokens, targets);
         labels += count_targets(targets);
     }
