@@ -47,6 +47,10 @@ void recompute_states(const LinearAttentionBackward<T>& k, const LinearBackwardW
         scale_chunk_rows(w.keys, l.key_stride, place.rows, w.between + (place.rows - 1) * l.pair_stride);
         pack_wide_values(k, w, place);
         std::fill_n(w.state_factor, w.value_rows + chunk_spare_rows, w.since_start[place.rows - 1]);
+        Prefetches prefetches;
+        if (begin + l.chunk < end) {
+            prefetch_past(prefetches, k.in, ChunkPlace{s, l.chunk, sequence, head, begin + l.chunk});
+        }
         chunk_product<Left::columns, Into::rescaled>(ChunkProduct<T>{.left = w.values,
                                                                      .left_stride = w.wide_stride,
                                                                      .right = w.keys,
@@ -57,7 +61,8 @@ void recompute_states(const LinearAttentionBackward<T>& k, const LinearBackwardW
                                                                      .steps = place.rows,
                                                                      .columns = l.key_stride,
                                                                      .earlier = state,
-                                                                     .factor = w.state_factor});
+                                                                     .factor = w.state_factor,
+                                                                     .prefetches = &prefetches});
     }
 }
 
@@ -105,7 +110,8 @@ void pack_backward_chunk(const LinearAttentionBackward<T>& k, const LinearBackwa
 
 // scores = between * (queries keys^T), d_scores = between * (d_out values^T)
 template <class T>
-void score_chunk(const LinearBackwardWorkspace<T>& w, const LinearAttentionSizes& s, std::size_t rows) {
+void score_chunk(const LinearBackwardWorkspace<T>& w, const LinearAttentionSizes& s, std::size_t rows,
+                 Prefetches& prefetches) {
     const auto& l = w.layout;
     ChunkProduct<T> p{.left = w.queries,
                       .left_stride = l.key_stride,
@@ -116,7 +122,8 @@ void score_chunk(const LinearBackwardWorkspace<T>& w, const LinearAttentionSizes
                       .rows = rows,
                       .steps = s.key_dim,
                       .columns = l.pair_stride,
-                      .mask = w.between};
+                      .mask = w.between,
+                      .prefetches = &prefetches};
     chunk_product<Left::rows, Into::masked, Part::columns_to_row>(p);
     p.left = w.d_out;
     p.left_stride = w.wide_stride;
@@ -128,7 +135,7 @@ void score_chunk(const LinearBackwardWorkspace<T>& w, const LinearAttentionSizes
 
 // dq = since_start * (d_out state^T) + d_scores keys
 template <class T>
-void query_gradients(const LinearBackwardWorkspace<T>& w, const T* state, std::size_t rows) {
+void query_gradients(const LinearBackwardWorkspace<T>& w, const T* state, std::size_t rows, Prefetches& prefetches) {
     const auto& l = w.layout;
     ChunkProduct<T> p{.left = w.d_out,
                       .left_stride = w.wide_stride,
@@ -140,7 +147,8 @@ void query_gradients(const LinearBackwardWorkspace<T>& w, const T* state, std::s
                       .steps = w.value_rows,
                       .columns = l.key_stride,
                       .earlier = w.dq,
-                      .factor = w.since_start};
+                      .factor = w.since_start,
+                      .prefetches = &prefetches};
     chunk_product<Left::rows, Into::result>(p);
     p.left = w.d_scores;
     p.left_stride = l.pair_stride;
@@ -151,7 +159,8 @@ void query_gradients(const LinearBackwardWorkspace<T>& w, const T* state, std::s
 
 // dk = until_end * (values d_state^T) + d_scores^T queries, dv = until_end * (keys d_state) + scores^T d_out
 template <class T>
-void key_gradients(const LinearBackwardWorkspace<T>& w, const LinearAttentionSizes& s, std::size_t rows) {
+void key_gradients(const LinearBackwardWorkspace<T>& w, const LinearAttentionSizes& s, std::size_t rows,
+                   Prefetches& prefetches) {
     const auto& l = w.layout;
     const T* until_end = w.between + (rows - 1) * l.pair_stride;
     ChunkProduct<T> dk{.left = w.values,
@@ -164,7 +173,8 @@ void key_gradients(const LinearBackwardWorkspace<T>& w, const LinearAttentionSiz
                        .steps = w.value_rows,
                        .columns = l.key_stride,
                        .earlier = w.dk,
-                       .factor = until_end};
+                       .factor = until_end,
+                       .prefetches = &prefetches};
     ChunkProduct<T> dv{.left = w.keys,
                        .left_stride = l.key_stride,
                        .right = w.d_state_across,
@@ -175,7 +185,8 @@ void key_gradients(const LinearBackwardWorkspace<T>& w, const LinearAttentionSiz
                        .steps = s.key_dim,
                        .columns = l.value_stride,
                        .earlier = w.dv,
-                       .factor = until_end};
+                       .factor = until_end,
+                       .prefetches = &prefetches};
     chunk_product<Left::rows, Into::result>(dk);
     chunk_product<Left::rows, Into::result>(dv);
     dk.left = w.d_scores;
@@ -266,6 +277,20 @@ void store_gradients(const LinearAttentionBackward<T>& k, const LinearBackwardWo
                    k.dv.data + place.token * k.dv.token_stride + kv * s.value_dim, k.dv.token_stride, !first_of_group);
 }
 
+// What the next chunk reads and writes.
+template <class T>
+void prefetch_backward(Prefetches& prefetches, const LinearAttentionBackward<T>& k, const ChunkPlace& place) {
+    const auto& s = k.in.sizes;
+    const std::size_t kv = place.head / (s.heads / s.kv_heads);
+    prefetch_past(prefetches, k.in, place);
+    prefetch_head(prefetches, k.in.q, place.head, s.key_dim, place);
+    prefetch_head(prefetches, k.d_out, place.head, s.value_dim, place);
+    if (!k.normalizers.values.empty()) { prefetch_head(prefetches, k.out, place.head, s.value_dim, place); }
+    prefetch_head(prefetches, k.dq, place.head, s.key_dim, place);
+    prefetch_head(prefetches, k.dk, kv, s.key_dim, place);
+    prefetch_head(prefetches, k.dv, kv, s.value_dim, place);
+}
+
 template <class T>
 void backward_head(const LinearAttentionBackward<T>& k, const LinearBackwardWorkspace<T>& w, std::size_t sequence,
                    std::size_t head) {
@@ -279,9 +304,13 @@ void backward_head(const LinearAttentionBackward<T>& k, const LinearBackwardWork
         const ChunkPlace place{s, l.chunk, sequence, head, chunk * l.chunk};
         const T* state = w.states + chunk * w.state_size;
         pack_backward_chunk(k, w, place);
-        score_chunk(w, s, place.rows);
-        query_gradients(w, state, place.rows);
-        key_gradients(w, s, place.rows);
+        Prefetches prefetches;
+        if (chunk > 0) {
+            prefetch_backward(prefetches, k, ChunkPlace{s, l.chunk, sequence, head, (chunk - 1) * l.chunk});
+        }
+        score_chunk(w, s, place.rows, prefetches);
+        query_gradients(w, state, place.rows, prefetches);
+        key_gradients(w, s, place.rows, prefetches);
         if (!k.dg.empty()) { decay_gradients(k, w, place, state + w.state_size); }
         store_gradients(k, w, place, head % (s.heads / s.kv_heads) == 0);
         if (chunk > 0) { retreat_state(w, place.rows); }

@@ -16,7 +16,8 @@ namespace loglog::HWY_NAMESPACE {
 
 // out = since_start * (queries state) + scores values, with scores = between * (queries keys^T)
 template <class T>
-void mix_chunk(const LinearForwardWorkspace<T>& w, const LinearAttentionSizes& s, std::size_t rows) {
+void mix_chunk(const LinearForwardWorkspace<T>& w, const LinearAttentionSizes& s, std::size_t rows,
+               Prefetches& prefetches) {
     const auto& l = w.layout;
     const ChunkProduct<T> score{.left = w.queries,
                                 .left_stride = l.key_stride,
@@ -27,7 +28,8 @@ void mix_chunk(const LinearForwardWorkspace<T>& w, const LinearAttentionSizes& s
                                 .rows = rows,
                                 .steps = s.key_dim,
                                 .columns = l.pair_stride,
-                                .mask = w.between};
+                                .mask = w.between,
+                                .prefetches = &prefetches};
     ChunkProduct<T> mix{.left = w.queries,
                         .left_stride = l.key_stride,
                         .right = w.state,
@@ -38,7 +40,8 @@ void mix_chunk(const LinearForwardWorkspace<T>& w, const LinearAttentionSizes& s
                         .steps = s.key_dim,
                         .columns = l.value_stride,
                         .earlier = w.out,
-                        .factor = w.since_start};
+                        .factor = w.since_start,
+                        .prefetches = &prefetches};
     chunk_product<Left::rows, Into::masked, Part::columns_to_row>(score);
     chunk_product<Left::rows, Into::result>(mix);
     mix.left = w.scores;
@@ -131,7 +134,14 @@ void forward_head(const LinearAttentionForward<T>& k, T* scratch, std::size_t se
         pack_keys(k.in, place, w.keys, l.key_stride);
         transpose_chunk(w.keys, l.key_stride, place.rows, s.key_dim, w.keys_across, l.pair_stride);
         pack_values(k.in, place, w.values, l.value_stride);
-        mix_chunk(w, s, place.rows);
+        Prefetches prefetches;
+        if (begin + place.rows < s.time) {
+            const ChunkPlace next{s, l.chunk, sequence, head, begin + place.rows};
+            prefetch_past(prefetches, k.in, next);
+            prefetch_head(prefetches, k.in.q, head, s.key_dim, next);
+            prefetch_head(prefetches, k.out, head, s.value_dim, next);
+        }
+        mix_chunk(w, s, place.rows, prefetches);
         store_out(k, w, place);
         if (begin + place.rows < s.time) { advance_state(k, w, place.rows); }
     }

@@ -8,6 +8,7 @@
 #define LOGLOG_ENGINE_KERNELS_LINEAR_CHUNKS_INL_HPP
 #endif
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <algorithm>
@@ -42,6 +43,45 @@ enum class Into {
     masked,    ///< result = mask * product, elementwise, and 0 where the mask is, even if the product is not finite
 };
 
+/// Rows of memory to be fetched while products are computed: a head's channels are pieces of rows too short for the
+/// processor to see where the next ones are, and asking for all at once would wait for memory as reading them does.
+class Prefetches {
+  public:
+    /// `rows` rows of `width` values.
+    template <class T>
+    void add(const T* from, std::size_t stride, std::size_t rows, std::size_t width) {
+        parts_[count_++] = {reinterpret_cast<const char*>(from), stride * sizeof(T), rows, width * sizeof(T)};
+    }
+    /// Asks for a few rows more.
+    void next() {
+        for (int row = 0; row < 4; ++row) { next_row(); }
+    }
+
+  private:
+    struct Part {
+        const char* from;
+        std::size_t stride;  // in bytes
+        std::size_t rows;
+        std::size_t width;  // in bytes
+    };
+
+    void next_row() {
+        while (part_ < count_ && row_ == parts_[part_].rows) {
+            ++part_;
+            row_ = 0;
+        }
+        if (part_ == count_) { return; }
+        const Part& part = parts_[part_];
+        const char* row = part.from + row_++ * part.stride;
+        for (std::size_t i = 0; i < part.width; i += 64) { hwy::Prefetch(row + i); }
+    }
+
+    Part parts_[8];
+    std::size_t count_ = 0;
+    std::size_t part_ = 0;
+    std::size_t row_ = 0;
+};
+
 /// result[row, column] from sum_step left[row, step] right[step, column]. All strides and `columns` are multiples of 16
 /// and pointers aligned. Up to chunk_spare_rows rows past `rows` are computed too: of left, anything; of result,
 /// memory.
@@ -59,6 +99,7 @@ struct ChunkProduct {
     const T* earlier = nullptr;  // like result, for Into::sum and rescaled
     const T* factor = nullptr;   // [rows], for Into::rescaled
     const T* mask = nullptr;     // like result, for Into::masked
+    Prefetches* prefetches = nullptr;
 };
 
 template <std::size_t M, std::size_t N, Left left, Into into, class T>
@@ -81,6 +122,7 @@ HWY_INLINE void product_block(const ChunkProduct<T>& p, std::size_t row, std::si
             if constexpr (into == Into::rescaled) { sums[m][n] = hn::Mul(sums[m][n], hn::Set(d, p.factor[row + m])); }
         }
     }
+    if (p.prefetches != nullptr) { p.prefetches->next(); }
     if (begin < end) {
         const T* right = p.right + begin * p.right_stride + column;
         if constexpr (left == Left::rows) {

@@ -98,6 +98,20 @@ void fill_chunk_factors(const LinearAttentionInputs<T>& in, const ChunkPlace& pl
     fill_factors(g, in.g.token_stride, start, place.begin, place.rows, factors);
 }
 
+/// Adds a chunk's part of a view, of heads of `width`.
+template <class T>
+void prefetch_head(Prefetches& prefetches, HeadsView<T> view, std::size_t head, std::size_t width,
+                   const ChunkPlace& place) {
+    prefetches.add(view.data + place.token * view.token_stride + head * width, view.token_stride, place.rows, width);
+}
+
+template <class T>
+void prefetch_past(Prefetches& prefetches, const LinearAttentionInputs<T>& in, const ChunkPlace& place) {
+    const std::size_t kv = place.head / (in.sizes.heads / in.sizes.kv_heads);
+    prefetch_head(prefetches, in.k, kv, in.sizes.key_dim, place);
+    prefetch_head(prefetches, in.v, kv, in.sizes.value_dim, place);
+}
+
 template <class T>
 void pack_queries(const LinearAttentionInputs<T>& in, const ChunkPlace& place, T* to, std::size_t stride) {
     const T* from = in.q.data + place.token * in.q.token_stride + place.head * in.sizes.key_dim;

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "engine/kernels/vector_decay_attention.hpp"
 #include "engine/kernels/vector_decay_workspace.hpp"
 
@@ -10,16 +12,6 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace loglog::HWY_NAMESPACE {
-
-template <class T>
-void pack_inputs(const VectorDecayBackward<T>& k, const DecayBlockPlace& at, const DecayBlockRows<T>& b) {
-    const auto& s = k.in.sizes;
-    pack_block(k.in.q, at.head, s.key_dim, at, static_cast<T>(k.in.scale), b.queries, b.key_stride);
-    pack_block(k.in.k, at.kv_head(s), s.key_dim, at, T{1}, b.keys, b.key_stride);
-    pack_block(k.in.v, at.kv_head(s), s.value_dim, at, T{1}, b.values, b.value_stride);
-    pack_factors(k.in, at, b.factors, b.key_stride);
-    fill_decayed(b);
-}
 
 // rows = (state across)^T: the gradient of decayed queries or keys through a state, in rows of key channels.
 template <class T>
@@ -190,7 +182,7 @@ void backward_block(const VectorDecayBackward<T>& k, const VectorDecayBackwardWo
     const hn::ScalableTag<T> d;
     const auto& s = k.in.sizes;
     const auto& b = w.rows;
-    pack_inputs(k, at, b);
+    pack_inputs(k.in, at, b);
     pack_block(k.d_out, at.head, s.value_dim, at, T{1}, w.d_out, b.value_stride);
     transpose_chunk(b.values, b.value_stride, decay_block, s.value_dim, w.values_across, decay_block);
     transpose_chunk(w.d_out, b.value_stride, decay_block, s.value_dim, w.d_out_across, decay_block);
@@ -225,7 +217,7 @@ void backward_query_head(const VectorDecayBackward<T>& k, const VectorDecayBackw
     std::fill_n(w.states, used, T{0});
     for (std::size_t index = 0; index < blocks.count(); ++index) {
         T* state = w.states + index * w.state_size;
-        pack_inputs(k, place_of(index), b);
+        pack_past(k.in, place_of(index), b);
         carry_state(b, s, state, state + w.state_size);
     }
     std::fill_n(w.d_state, used, T{0});

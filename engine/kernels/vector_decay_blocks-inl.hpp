@@ -66,9 +66,9 @@ void pack_factors(const VectorDecayInputs<T>& in, const DecayBlockPlace& b, T* f
     std::fill(factors + b.rows * stride, factors + decay_block * stride, T{1});
 }
 
-/// Queries times the decays since the block's start, keys times those until its end, and the decay through the block.
+/// Queries times the decays since the block's start.
 template <class T>
-void fill_decayed(const DecayBlockRows<T>& b) {
+void fill_decayed_queries(const DecayBlockRows<T>& b) {
     const hn::ScalableTag<T> d;
     for (std::size_t c = 0; c < b.key_stride; c += hn::Lanes(d)) {
         auto since = hn::Set(d, T{1});
@@ -76,14 +76,40 @@ void fill_decayed(const DecayBlockRows<T>& b) {
             since = hn::Mul(since, hn::Load(d, b.factors + at));
             hn::Store(hn::Mul(since, hn::Load(d, b.queries + at)), d, b.decayed_queries + at);
         }
-        hn::Store(since, d, b.through + c);
+    }
+}
+
+/// Keys times the decays until the block's end, and the decay through the block.
+template <class T>
+void fill_decayed_keys(const DecayBlockRows<T>& b) {
+    const hn::ScalableTag<T> d;
+    for (std::size_t c = 0; c < b.key_stride; c += hn::Lanes(d)) {
         auto until = hn::Set(d, T{1});
         for (std::size_t row = decay_block; row-- > 0;) {
             const std::size_t at = row * b.key_stride + c;
             hn::Store(hn::Mul(until, hn::Load(d, b.keys + at)), d, b.decayed_keys + at);
             until = hn::Mul(until, hn::Load(d, b.factors + at));
         }
+        hn::Store(until, d, b.through + c);
     }
+}
+
+/// What carries the state past a block: its keys, values and decays.
+template <class T>
+void pack_past(const VectorDecayInputs<T>& in, const DecayBlockPlace& at, const DecayBlockRows<T>& b) {
+    const auto& s = in.sizes;
+    pack_block(in.k, at.kv_head(s), s.key_dim, at, T{1}, b.keys, b.key_stride);
+    pack_block(in.v, at.kv_head(s), s.value_dim, at, T{1}, b.values, b.value_stride);
+    pack_factors(in, at, b.factors, b.key_stride);
+    fill_decayed_keys(b);
+}
+
+/// What the block's outputs need, its past too.
+template <class T>
+void pack_inputs(const VectorDecayInputs<T>& in, const DecayBlockPlace& at, const DecayBlockRows<T>& b) {
+    pack_past(in, at, b);
+    pack_block(in.q, at.head, in.sizes.key_dim, at, static_cast<T>(in.scale), b.queries, b.key_stride);
+    fill_decayed_queries(b);
 }
 
 /// Scores of all queries with the keys from `first` on that fit in a vector. For each channel, a vector of keys goes

@@ -48,11 +48,7 @@ void forward_head(const VectorDecayForward<T>& k, T* scratch, std::size_t sequen
     for (std::size_t index = 0; index < blocks.count(); ++index) {
         const std::size_t begin = blocks.begin(index);
         const DecayBlockPlace at{sequence * s.time + begin, begin, blocks.end(index) - begin, head};
-        pack_block(k.in.q, head, s.key_dim, at, static_cast<T>(k.in.scale), b.queries, b.key_stride);
-        pack_block(k.in.k, at.kv_head(s), s.key_dim, at, T{1}, b.keys, b.key_stride);
-        pack_block(k.in.v, at.kv_head(s), s.value_dim, at, T{1}, b.values, b.value_stride);
-        pack_factors(k.in, at, b.factors, b.key_stride);
-        fill_decayed(b);
+        pack_inputs(k.in, at, b);
         fill_scores(b, s.key_dim);
         block_outputs(w, s);
         carry_state(b, s, w.state, w.state);
