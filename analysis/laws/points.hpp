@@ -7,7 +7,7 @@
 
 namespace loglog {
 
-inline constexpr std::size_t max_variables = 2;
+inline constexpr std::size_t max_variables = 3;
 
 /// The numbers a law is fitted to: one measured loss per point. Logarithms are taken once and centred, which takes most
 /// of the correlation out of the search (A and alpha of A N^-alpha move together unless N is measured from its middle).

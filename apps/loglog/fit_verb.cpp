@@ -3,74 +3,20 @@
 #include <memory>
 
 #include "analysis/fit/parallel.hpp"
-#include "analysis/inference/run_dataset.hpp"
 #include "analysis/inference/study.hpp"
+#include "apps/loglog/fit_arguments.hpp"
+#include "apps/loglog/fit_procedures.hpp"
 #include "apps/loglog/verbs.hpp"
-#include "db/registry/registry.hpp"
 #include "engine/base/error.hpp"
 
 namespace loglog {
 namespace {
 
-struct FitArguments {
-    std::string where;
-    std::string csv;
-    std::string law;
-    std::string x;
-    std::string y;
-    std::vector<std::string> maps;
-    std::string count = "non_embedding";
-    std::string objective = "huber-log";
-    double delta = 1e-3;
-    int bootstrap = 1000;
-    std::uint64_t seed = 1;
-    std::string hold_out;
-    std::vector<double> budgets;
-    bool all_points = false;
-    bool json = false;
-    std::string registry;
-};
-
-std::map<std::string, std::string> parse_maps(const std::vector<std::string>& maps) {
-    std::map<std::string, std::string> mapping;
-    for (const auto& map : maps) {
-        const auto equals = map.find('=');
-        const std::string quantity = map.substr(0, equals);
-        if (equals == std::string::npos || equals + 1 == map.size() ||
-            (quantity != "N" && quantity != "D" && quantity != "C" && quantity != "loss")) {
-            throw InputError{"--map '" + map + "' must be N=COLUMN, D=COLUMN, C=COLUMN or loss=COLUMN"};
-        }
-        mapping[quantity] = map.substr(equals + 1);
-    }
-    return mapping;
-}
-
-int parse_hold_out(const std::string& text) {
-    if (text.empty()) { return 0; }
-    if (text == "largest") { return 1; }
-    int count = 0;
-    if (!CLI::detail::lexical_cast(text, count) || count < 1) {
-        throw InputError{"--hold-out '" + text + "' must be 'largest' or how many of the largest values to hold out"};
-    }
-    return count;
-}
-
-RunDataset gather(const FitArguments& arguments, std::vector<Warning>& warnings) {
-    if (!arguments.csv.empty()) {
-        const Dataset all = read_csv(arguments.csv);
-        return {arguments.where.empty() ? all : filter(all, arguments.where), {}};
-    }
-    const auto folder = registry_folder(arguments.registry);
-    const auto registry = Registry::open(folder, Access::read);
-    const auto runs = registry.select(arguments.where);
-    warnings = mixture_warnings(runs);
-    return dataset_of_runs(runs, parse_parameter_count(arguments.count), "registry " + folder);
-}
-
 void fit(const FitArguments& arguments) {
     if (arguments.csv.empty() && arguments.where.empty()) {
         throw InputError{"fit: say what to fit: --csv FILE, or --where SQL over the registry (all runs: --where true)"};
     }
+    if (const FitProcedure* procedure = find_procedure(arguments.law)) { return procedure->run(arguments); }
     Question question;
     question.law = arguments.law;
     question.x = arguments.x;

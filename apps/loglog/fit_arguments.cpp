@@ -1,0 +1,59 @@
+#include "apps/loglog/fit_arguments.hpp"
+
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+
+#include "apps/loglog/verbs.hpp"
+#include "db/registry/registry.hpp"
+#include "engine/base/error.hpp"
+
+namespace loglog {
+namespace {
+
+constexpr std::string_view quantities[] = {"N",    "D",    "C",  "loss",     "U",     "run",
+                                           "seed", "step", "lr", "schedule", "batch", "weight"};
+
+}  // namespace
+
+std::map<std::string, std::string> parse_maps(const std::vector<std::string>& maps) {
+    std::map<std::string, std::string> mapping;
+    for (const auto& map : maps) {
+        const auto equals = map.find('=');
+        const std::string quantity = map.substr(0, equals);
+        if (equals == std::string::npos || equals + 1 == map.size() ||
+            std::find(std::begin(quantities), std::end(quantities), quantity) == std::end(quantities)) {
+            throw InputError{"--map '" + map + "' must be QUANTITY=COLUMN, with a quantity among " +
+                             fmt::format("{}", fmt::join(quantities, ", "))};
+        }
+        mapping[quantity] = map.substr(equals + 1);
+    }
+    return mapping;
+}
+
+int parse_hold_out(const std::string& text) {
+    if (text.empty()) { return 0; }
+    if (text == "largest") { return 1; }
+    int count = 0;
+    if (!CLI::detail::lexical_cast(text, count) || count < 1) {
+        throw InputError{"--hold-out '" + text + "' must be 'largest' or how many of the largest values to hold out"};
+    }
+    return count;
+}
+
+RunDataset gather(const FitArguments& arguments, std::vector<Warning>& warnings) {
+    if (!arguments.csv.empty()) {
+        const Dataset all = read_csv(arguments.csv);
+        return {arguments.where.empty() ? all : filter(all, arguments.where), {}};
+    }
+    const auto folder = registry_folder(arguments.registry);
+    const auto registry = Registry::open(folder, Access::read);
+    const auto runs = registry.select(arguments.where);
+    warnings = mixture_warnings(runs);
+    return dataset_of_runs(runs, parse_parameter_count(arguments.count), "registry " + folder);
+}
+
+}  // namespace loglog

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "analysis/inference/run_dataset.hpp"
+
+namespace loglog {
+
+/// What `fit` was told on the command line.
+struct FitArguments {
+    std::string where;
+    std::string csv;
+    std::string law;
+    std::string x;
+    std::string y;
+    std::vector<std::string> maps;
+    std::string count = "non_embedding";
+    std::string objective = "huber-log";
+    double delta = 1e-3;
+    int bootstrap = 1000;
+    std::uint64_t seed = 1;
+    std::string hold_out;
+    std::vector<double> budgets;
+    bool all_points = false;
+    bool json = false;
+    std::string registry;
+};
+
+/// "N=COLUMN" -> {N, COLUMN}; quantities are N, D, C, loss, U (unique tokens), run, seed, step, lr, schedule, batch and
+/// weight. Throws InputError.
+std::map<std::string, std::string> parse_maps(const std::vector<std::string>& maps);
+
+/// 0 for no text, 1 for "largest", K for "K". Throws InputError.
+int parse_hold_out(const std::string& text);
+
+/// The rows of the CSV file or the runs of the registry that were asked for; caveats of the set go into `warnings`.
+RunDataset gather(const FitArguments& arguments, std::vector<Warning>& warnings);
+
+}  // namespace loglog
