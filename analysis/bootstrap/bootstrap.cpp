@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <optional>
 
 #include "analysis/fit/parallel.hpp"
@@ -10,71 +9,94 @@
 namespace loglog {
 namespace {
 
-/// Draws the resample into `points.weight`; returns how many distinct points it holds.
-std::size_t draw(Points& points, Seed seed, int resample) {
-    const Random random{seed, Stream::resampling, static_cast<std::uint64_t>(resample)};
-    const auto n = points.size();
-    std::fill(points.weight.begin(), points.weight.end(), 0.0);
-    for (std::size_t i = 0; i < n; ++i) { points.weight[random.below(i, n)] += 1; }
-    return n - static_cast<std::size_t>(std::count(points.weight.begin(), points.weight.end(), 0.0));
-}
+class Refits {
+  public:
+    Refits(const Law& law, const Points& points, const Objective& objective, const Optimum& optimum)
+        : law_{law}, points_{points}, objective_{objective}, optimum_{optimum} {}
 
-Values refit(const Law& law, const Points& points, const Objective& objective, const Optimum& optimum) {
-    Minimum best = polish(law, points, objective, optimum.best.coordinates);
-    const auto consider = [&](const Minimum& other) {
-        if (other.value < best.value) { best = other; }
-    };
-    if (!best.converged) { consider(descend(law, points, objective, optimum.best.coordinates)); }
-    for (const Values& start : optimum.also_tried) { consider(polish(law, points, objective, start)); }
-    return law.natural(best.coordinates, points.centre);
-}
+    /// Fits of `count` sets of points, of which make(points, i) makes one and says whether it can be fitted.
+    template <class Make>
+    std::vector<std::optional<Values>> of(int count, int threads, const Make& make) const {
+        std::vector<std::optional<Values>> fits(static_cast<std::size_t>(count));
+        const int block = 16;  // sets that share one copy of the points
+        parallel_for((count + block - 1) / block, threads, [&](int b) {
+            Points made = points_;
+            for (int i = b * block; i < std::min((b + 1) * block, count); ++i) {
+                if (make(made, i)) { fits[static_cast<std::size_t>(i)] = refit(made); }
+            }
+        });
+        return fits;
+    }
 
-double quantile(const std::vector<double>& sorted, double share) {
-    const double position = share * static_cast<double>(sorted.size() - 1);
-    const auto below = static_cast<std::size_t>(position);
-    const auto above = std::min(below + 1, sorted.size() - 1);
-    if (sorted[below] == sorted[above]) { return sorted[below]; }  // also where both are infinite
-    return sorted[below] + (position - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+  private:
+    Values refit(const Points& made) const {
+        Minimum best = polish(law_, made, objective_, optimum_.best.coordinates);
+        const auto consider = [&](const Minimum& other) {
+            if (other.value < best.value) { best = other; }
+        };
+        if (!best.converged) { consider(descend(law_, made, objective_, optimum_.best.coordinates)); }
+        for (const Values& start : optimum_.also_tried) { consider(polish(law_, made, objective_, start)); }
+        return law_.natural(best.coordinates, points_.centre);
+    }
+
+    const Law& law_;
+    const Points& points_;
+    const Objective& objective_;
+    const Optimum& optimum_;
+};
+
+std::vector<Values> those_fitted(const std::vector<std::optional<Values>>& fits) {
+    std::vector<Values> fitted;
+    for (const auto& fit : fits) {
+        if (fit) { fitted.push_back(*fit); }
+    }
+    return fitted;
 }
 
 }  // namespace
 
 Resamples bootstrap(const Law& law, const Points& points, const Objective& objective, const Optimum& optimum,
                     const BootstrapOptions& options) {
-    std::vector<std::optional<Values>> fits(static_cast<std::size_t>(std::max(options.resamples, 0)));
-    const int block = 16;  // resamples that share one copy of the points
-    const int blocks = (options.resamples + block - 1) / block;
-    parallel_for(blocks, options.threads, [&](int b) {
-        Points resampled = points;
-        for (int i = b * block; i < std::min((b + 1) * block, options.resamples); ++i) {
-            if (draw(resampled, options.seed, i) < law.parameters().size()) { continue; }
-            fits[static_cast<std::size_t>(i)] = refit(law, resampled, objective, optimum);
-        }
-    });
+    const Resampler resampler{law, points, objective, optimum.best.coordinates, options.kind, options.seed};
+    const Refits refits{law, points, objective, optimum};
     Resamples resamples;
-    resamples.requested = options.resamples;
-    for (const auto& fit : fits) {
-        if (fit) {
-            resamples.natural.push_back(*fit);
-        } else {
-            ++resamples.degenerate;
-        }
+    resamples.requested = std::max(options.resamples, 0);
+    resamples.kind = options.kind;
+    resamples.interval = options.interval;
+    resamples.level = options.level;
+    resamples.units = resampler.units();
+    resamples.degrees =
+        static_cast<double>(points.size()) - static_cast<double>(free_parameters(law, optimum.best.coordinates));
+    if (!points.group.empty()) {
+        resamples.degrees = std::min(resamples.degrees, static_cast<double>(resamples.units) - 1);
+    }
+    resamples.natural = those_fitted(
+        refits.of(resamples.requested, options.threads, [&](Points& made, int i) { return resampler.draw(made, i); }));
+    resamples.degenerate = resamples.requested - static_cast<int>(resamples.natural.size());
+    if (options.interval == IntervalKind::bca && resamples.requested > 0) {
+        const auto leave_out = [&](Points& made, int i) {
+            return resampler.leave_out(made, static_cast<std::size_t>(i));
+        };
+        resamples.left_out = those_fitted(refits.of(static_cast<int>(resampler.units()), options.threads, leave_out));
     }
     return resamples;
 }
 
-Estimate summarise(double value, std::vector<double> samples, double coverage) {
-    std::erase_if(samples, [](double sample) { return std::isnan(sample); });
-    constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-    if (samples.size() < 2) { return {value, nan, nan, nan}; }
-    std::sort(samples.begin(), samples.end());
-    double mean = 0;
-    for (const double sample : samples) { mean += sample / static_cast<double>(samples.size()); }
-    double squares = 0;
-    for (const double sample : samples) { squares += (sample - mean) * (sample - mean); }
-    const double tail = (1 - coverage) / 2;
-    return {value, std::sqrt(squares / static_cast<double>(samples.size() - 1)), quantile(samples, tail),
-            quantile(samples, 1 - tail)};
+Estimate Resamples::estimate(double value, std::vector<double> samples, const std::vector<double>& jackknife) const {
+    switch (interval) {
+        case IntervalKind::percentile:
+            return summarise(value, std::move(samples), percentile_tails(level));
+        case IntervalKind::expanded: {
+            // Drawn losses have the noise at its unbiased scale already.
+            const double drawn = kind == BootstrapKind::cases ? static_cast<double>(units) : degrees;
+            return summarise(value, std::move(samples), expanded_tails(level, drawn, degrees));
+        }
+        case IntervalKind::bca: {
+            const Tails tails = bca_tails(level, value, samples, jackknife);
+            return summarise(value, std::move(samples), tails);
+        }
+    }
+    return summarise(value, std::move(samples), level);
 }
 
 }  // namespace loglog

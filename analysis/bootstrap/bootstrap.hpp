@@ -2,8 +2,9 @@
 
 #include <vector>
 
+#include "analysis/bootstrap/draws.hpp"
+#include "analysis/bootstrap/interval.hpp"
 #include "analysis/fit/optimum.hpp"
-#include "engine/base/random.hpp"
 
 namespace loglog {
 
@@ -11,30 +12,32 @@ struct BootstrapOptions {
     int resamples = 1000;
     Seed seed{1};
     int threads = 1;
+    BootstrapKind kind = BootstrapKind::cases;
+    IntervalKind interval = IntervalKind::expanded;
+    double level = 0.95;  ///< share of the intervals that should hold the truth
 };
 
 /// Refits of resampled data.
 struct Resamples {
     int requested = 0;
-    int degenerate = 0;           ///< resamples that held fewer distinct points than the law has parameters
-    std::vector<Values> natural;  ///< the reported parameters of every other one, in order of the resample
+    int degenerate = 0;            ///< resamples that could not identify the law: too few distinct points or values
+    std::vector<Values> natural;   ///< the reported parameters of every other one, in order of the resample
+    std::vector<Values> left_out;  ///< the same of the points without each unit in turn; for BCa intervals alone
+    std::size_t units = 0;         ///< points or groups of them that were drawn
+    double degrees = 0;            ///< of freedom: points less free parameters, or groups less one if that is fewer
+    BootstrapKind kind = BootstrapKind::cases;
+    IntervalKind interval = IntervalKind::expanded;
+    double level = 0.95;
+
+    /// The estimate of a number that is `value` at the optimum, `samples` over `natural` and `jackknife` over
+    /// `left_out`.
+    Estimate estimate(double value, std::vector<double> samples, const std::vector<double>& jackknife) const;
 };
 
-/// Case resampling (Efron 1979): every resample draws points.size() points with replacement and is refitted from the
-/// optimum, and from the other endings of the search where there are any. The draws depend on the seed and the
-/// resample's number alone, so the result is the same on any number of threads.
+/// Refits `options.resamples` resamples (see Resampler), from the optimum and from the other endings of the search
+/// where there are any. The draws depend on the seed and the resample's number alone, so the result is the same on any
+/// number of threads. Throws InputError for kinds that the points do not allow.
 Resamples bootstrap(const Law& law, const Points& points, const Objective& objective, const Optimum& optimum,
                     const BootstrapOptions& options);
-
-/// A number with its standard error and 95% percentile interval; the last three are NaN where nothing was resampled.
-struct Estimate {
-    double value;
-    double se;
-    double low;
-    double high;
-};
-
-/// `samples` are the number's values over the resamples. Quantiles interpolate linearly between order statistics.
-Estimate summarise(double value, std::vector<double> samples, double coverage = 0.95);
 
 }  // namespace loglog

@@ -9,14 +9,20 @@ namespace {
 template <class Evaluate>
 std::vector<NamedEstimate> estimates(const Inference& inference, const Evaluate& evaluate) {
     const std::vector<NamedValue> values = evaluate(inference.natural);
-    std::vector<std::vector<double>> samples(values.size());
-    for (const Values& natural : inference.resamples.natural) {
-        const std::vector<NamedValue> resampled = evaluate(natural);
-        for (std::size_t k = 0; k < samples.size(); ++k) { samples[k].push_back(resampled[k].value); }
-    }
+    const auto columns = [&](const std::vector<Values>& fits) {
+        std::vector<std::vector<double>> samples(values.size());
+        for (const Values& natural : fits) {
+            const std::vector<NamedValue> resampled = evaluate(natural);
+            for (std::size_t k = 0; k < samples.size(); ++k) { samples[k].push_back(resampled[k].value); }
+        }
+        return samples;
+    };
+    auto samples = columns(inference.resamples.natural);
+    const auto left_out = columns(inference.resamples.left_out);
     std::vector<NamedEstimate> named;
     for (std::size_t k = 0; k < values.size(); ++k) {
-        named.push_back({std::string{values[k].name}, summarise(values[k].value, std::move(samples[k]))});
+        named.push_back({std::string{values[k].name},
+                         inference.resamples.estimate(values[k].value, std::move(samples[k]), left_out[k])});
     }
     return named;
 }

@@ -17,7 +17,9 @@ struct Points {
     std::vector<std::array<double, max_variables>> ln_x;  ///< [points] ln x - centre
     std::vector<double> loss;                             ///< [points] nats per token
     std::vector<double> ln_loss;                          ///< [points]
-    std::vector<double> weight;                           ///< [points] 1, or how often a resample drew the point
+    std::vector<double> weight;                           ///< [points] precision, 1 on average; 0: not drawn
+    /// [points] which ones are not independent, 0 ... groups - 1 without gaps; empty: each is by itself.
+    std::vector<std::size_t> group;
 
     std::size_t size() const noexcept { return loss.size(); }
     double x(std::size_t point, std::size_t variable) const;
