@@ -128,7 +128,7 @@ TEST_P(DecoderCut, GradientMatchesCentralDifferences) {
 
         // Each copy of a shared value is a variable of its own here.
         const auto report =
-            check_gradient(objective, parameters.values<double>(id).first(size), analytic, gradient_tolerance(config));
+            check_gradient(objective, parameters.values<double>(id).first(size), analytic, model_gradient_tolerance);
 
         EXPECT_TRUE(report.agrees) << parameters.spec(id).name << " " << report.worst;
     }

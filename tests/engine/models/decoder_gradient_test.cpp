@@ -82,7 +82,7 @@ TEST_P(DecoderGradient, MatchesCentralDifferencesForEveryParameter) {
         const auto analytic = std::span{all}.subspan(static_cast<std::size_t>(offset), size);
 
         const auto report =
-            check_gradient(objective, parameters.values<double>(id).first(size), analytic, gradient_tolerance(config));
+            check_gradient(objective, parameters.values<double>(id).first(size), analytic, model_gradient_tolerance);
 
         EXPECT_TRUE(report.agrees) << parameters.spec(id).name << " " << report.worst;
     }
