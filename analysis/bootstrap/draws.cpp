@@ -57,7 +57,7 @@ Resampler::Resampler(const Law& law, const Points& points, const Objective& obje
       kind_{kind},
       seed_{seed},
       residual_{objective.residual},
-      parameters_{law.parameters().size()},
+      parameters_{free_parameters(law)},
       members_{members_of(points)} {
     if (kind_ == BootstrapKind::cases) { return; }
     if (!points.group.empty()) {

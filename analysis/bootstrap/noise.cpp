@@ -30,7 +30,7 @@ std::size_t free_parameters(const Law& law, const Values& coordinates) {
     std::size_t free = 0;
     const auto specs = law.parameters();
     for (std::size_t k = 0; k < specs.size(); ++k) {
-        if (coordinates[k] > specs[k].lower && coordinates[k] < specs[k].upper) { ++free; }
+        if (specs[k].is_free() && coordinates[k] > specs[k].lower && coordinates[k] < specs[k].upper) { ++free; }
     }
     return free;
 }

@@ -15,13 +15,15 @@ constexpr std::size_t alternatives = 2;
 constexpr std::size_t most_points_searched = 256;
 
 void check_identifiable(const Law& law, const Points& points) {
-    const auto needed = law.parameters().size();
+    const auto needed = free_parameters(law);
+    const bool all_free = needed == law.parameters().size();
     if (points.size() < needed) {
         throw InputError{"the law '" + std::string{law.name()} + "' has " + std::to_string(needed) +
-                         " parameters but only " + std::to_string(points.size()) +
+                         (all_free ? "" : " free") + " parameters but only " + std::to_string(points.size()) +
                          " points are left to fit: add runs, or choose a law with fewer parameters"};
     }
-    for (std::size_t variable = 0; variable < points.variables; ++variable) {
+    // With parameters held, one value of a variable may be enough: the condition number tells then.
+    for (std::size_t variable = 0; all_free && variable < law.varying(); ++variable) {
         const auto [low, high] = std::minmax_element(
             points.ln_x.begin(), points.ln_x.end(),
             [variable](const auto& left, const auto& right) { return left[variable] < right[variable]; });

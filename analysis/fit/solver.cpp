@@ -22,12 +22,14 @@ bool held_by_bound(const ParameterSpec& spec, double value, double gradient) {
     return (value <= spec.lower && gradient > 0) || (value >= spec.upper && gradient < 0);
 }
 
-/// Coordinates that may move: not at a bound that the gradient pushes against.
+/// Coordinates that may move: of free parameters, not at a bound that the gradient pushes against.
 std::vector<int> free_coordinates(const Law& law, const Values& q, const Expansion& at) {
     std::vector<int> free;
     const auto specs = law.parameters();
     for (std::size_t k = 0; k < specs.size(); ++k) {
-        if (!held_by_bound(specs[k], q[k], at.gradient[k])) { free.push_back(static_cast<int>(k)); }
+        if (specs[k].is_free() && !held_by_bound(specs[k], q[k], at.gradient[k])) {
+            free.push_back(static_cast<int>(k));
+        }
     }
     return free;
 }
@@ -140,12 +142,16 @@ Minimum descend(const Law& law, const Points& points, const Objective& objective
 
 double condition_number(const Law& law, const Points& points, const Objective& objective, const Values& coordinates) {
     const Expansion at = law.expand(coordinates, points, objective, objective.threshold(1e-3));
-    const auto n = static_cast<Eigen::Index>(law.parameters().size());
+    std::vector<std::size_t> free;
+    for (std::size_t k = 0; k < law.parameters().size(); ++k) {
+        if (law.parameters()[k].is_free()) { free.push_back(k); }
+    }
+    const auto n = static_cast<Eigen::Index>(free.size());
     Matrix scaled(n, n);
     for (Eigen::Index j = 0; j < n; ++j) {
         for (Eigen::Index k = 0; k < n; ++k) {
-            const double norm = std::sqrt(at.metric[j][j] * at.metric[k][k]);
-            scaled(j, k) = norm > 0 ? at.metric[j][k] / norm : 0.0;
+            const double norm = std::sqrt(at.metric[free[j]][free[j]] * at.metric[free[k]][free[k]]);
+            scaled(j, k) = norm > 0 ? at.metric[free[j]][free[k]] / norm : 0.0;
         }
     }
     const Eigen::SelfAdjointEigenSolver<Matrix> eigen{scaled, Eigen::EigenvaluesOnly};

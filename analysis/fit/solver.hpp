@@ -22,7 +22,7 @@ Minimum polish(const Law& law, const Points& points, const Objective& objective,
 Minimum descend(const Law& law, const Points& points, const Objective& objective, const Values& start);
 
 /// Condition number of the metric at `coordinates` after scaling to unit diagonal: how nearly some combination of the
-/// parameters leaves the predictions unchanged.
+/// free parameters leaves the predictions unchanged.
 double condition_number(const Law& law, const Points& points, const Objective& objective, const Values& coordinates);
 
 }  // namespace loglog

@@ -1,3 +1,4 @@
+#include "analysis/laws/allocation.hpp"
 #include "analysis/laws/form.hpp"
 #include "analysis/laws/grid.hpp"
 
@@ -12,17 +13,17 @@ struct Chinchilla {
     static constexpr std::string_view name = "chinchilla";
     static constexpr std::string_view formula = "L = E + A N^-alpha + B D^-beta";
     static constexpr std::array<std::string_view, 2> variables{"N", "D"};
-    static constexpr std::array<ParameterSpec, 5> parameters{
-        {{"E", 0, 1e6}, {"A", -60, 60}, {"B", -60, 60}, {"alpha", 1e-6, 10}, {"beta", 1e-6, 10}}};
+    static constexpr std::array<ParameterSpec, 5> parameters{{{"E", 0, 1e6},
+                                                              {"A", -60, 60, link::height(3, 0)},
+                                                              {"B", -60, 60, link::height(4, 1)},
+                                                              {"alpha", 1e-6, 10},
+                                                              {"beta", 1e-6, 10}}};
 
     template <class T>
     static T log_loss(const T* q, const T* ln_x) {
         using std::exp;
         using std::log;
         return log(q[0] + exp(q[1] - q[3] * ln_x[0]) + exp(q[2] - q[4] * ln_x[1]));
-    }
-    static Values natural(const Values& q, std::span<const double> centre) {
-        return {q[0], std::exp(q[1] + q[3] * centre[0]), std::exp(q[2] + q[4] * centre[1]), q[3], q[4]};
     }
     static std::vector<Values> starts(const Points& points) {
         std::vector<Values> grid;
@@ -42,26 +43,11 @@ struct Chinchilla {
         return grid;
     }
 
-    /// Under C = 6ND the loss is least at N = G (C/6)^a, D = (C/6)^b / G (Hoffmann et al., eq. 4).
-    static std::vector<NamedValue> derived(const Values& p) {
-        const auto [a, b, g] = allocation(p);
-        return {{"a", a}, {"b", b}, {"G", g}};
-    }
+    static std::vector<NamedValue> derived(const Values& p) { return derived_of(allocate(p[1], p[2], p[3], p[4])); }
     static std::vector<NamedValue> predict(const Values& p, double budget) {
-        const auto [a, b, g] = allocation(p);
-        const double n = g * std::pow(budget / 6, a);
-        const double d = std::pow(budget / 6, b) / g;
-        return {{"C", budget},
-                {"N", n},
-                {"D", d},
-                {"tokens_per_parameter", d / n},
-                {"loss", p[0] + p[1] * std::pow(n, -p[3]) + p[2] * std::pow(d, -p[4])}};
-    }
-
-  private:
-    static std::array<double, 3> allocation(const Values& p) {
-        const double sum = p[3] + p[4];
-        return {p[4] / sum, p[3] / sum, std::pow(p[3] * p[1] / (p[4] * p[2]), 1 / sum)};
+        return predict_optimum(allocate(p[1], p[2], p[3], p[4]), budget, [&](double n, double d) {
+            return p[0] + p[1] * std::pow(n, -p[3]) + p[2] * std::pow(d, -p[4]);
+        });
     }
 };
 

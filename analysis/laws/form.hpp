@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <type_traits>
 
 #include "analysis/laws/law.hpp"
@@ -13,37 +14,95 @@
 
 namespace loglog {
 
-/// `Form` states: constexpr `name`, `formula`, `variables`, `parameters`; static `natural`, `starts`, `derived`,
-/// `predict` as in Law; and `template <class T> static T log_loss(const T* coordinates, const T* ln_x)`.
+/// A number without derivatives, as the scalar type of a formula.
+template <class T>
+T constant(double value) {
+    if constexpr (std::is_same_v<T, double>) {
+        return value;
+    } else {
+        using Inner = std::remove_cvref_t<decltype(T{}.a)>;
+        return T(constant<Inner>(value));
+    }
+}
+
+/// `Form` states: constexpr `name`, `formula`, `variables`, `parameters`; static `starts`, `derived`, `predict` as in
+/// Law; and `template <class T> static T log_loss(const T* coordinates, const T* ln_x)`, with a third argument
+/// `const double* centre` where the formula needs the variables themselves. It may state `measured` and `varying`.
 template <class Form>
 class FormLaw final : public Law {
     static constexpr int count = static_cast<int>(Form::parameters.size());
+    static_assert(count <= static_cast<int>(max_parameters));
     using First = ceres::Jet<double, count>;
     using Second = ceres::Jet<First, count>;
 
   public:
+    FormLaw() = default;
+    explicit FormLaw(std::span<const Hold> holds) {
+        for (int k = 0; k < count; ++k) {
+            ParameterSpec& spec = parameters_[k];
+            spec.hold = holds[k];
+            if (spec.is_free()) { continue; }
+            any_held_ = true;
+            // A held coordinate follows from the others, so no bound of its own can hold it.
+            spec.lower = -std::numeric_limits<double>::infinity();
+            spec.upper = std::numeric_limits<double>::infinity();
+        }
+    }
+
     std::string_view name() const override { return Form::name; }
     std::string_view formula() const override { return Form::formula; }
     std::span<const std::string_view> variables() const override { return Form::variables; }
-    std::span<const ParameterSpec> parameters() const override { return Form::parameters; }
-    Values natural(const Values& coordinates, std::span<const double> centre) const override {
-        return Form::natural(coordinates, centre);
+    std::span<const ParameterSpec> parameters() const override { return parameters_; }
+    std::string_view measured() const override {
+        if constexpr (requires { Form::measured; }) { return Form::measured; }
+        return Law::measured();
     }
-    std::vector<Values> starts(const Points& points) const override { return Form::starts(points); }
+    std::size_t varying() const override {
+        if constexpr (requires { Form::varying; }) { return Form::varying; }
+        return Law::varying();
+    }
+    std::shared_ptr<const Law> held(std::span<const Hold> holds) const override {
+        return std::make_shared<const FormLaw>(holds);
+    }
+    Values natural(const Values& coordinates, std::span<const double> centre) const override {
+        Values q = coordinates;
+        complete(q.data(), centre.data());
+        Values reported_values{};
+        for (int k = 0; k < count; ++k) {
+            const bool fixed = parameters_[k].hold.kind == Hold::Kind::fixed;
+            reported_values[k] =
+                fixed ? parameters_[k].hold.value : reported(parameters_[k], q.data(), k, centre.data());
+        }
+        return reported_values;
+    }
+    std::vector<Values> starts(const Points& points) const override {
+        std::vector<Values> grid = Form::starts(points);
+        for (Values& q : grid) {
+            std::copy(points.centre.begin(), points.centre.end(), q.begin() + max_parameters);
+            complete(q.data(), points.centre.data());
+        }
+        if (any_held_) { drop_repeated(grid); }
+        return grid;
+    }
     std::vector<NamedValue> derived(const Values& natural) const override { return Form::derived(natural); }
     std::vector<NamedValue> predict(const Values& natural, double budget) const override {
         return Form::predict(natural, budget);
     }
     double log_loss(const Values& coordinates, std::span<const double> ln_x) const override {
-        return Form::template log_loss<double>(coordinates.data(), ln_x.data());
+        Values q = coordinates;
+        const double* centre = coordinates.data() + max_parameters;
+        complete(q.data(), centre);
+        return formula_at(q.data(), ln_x.data(), centre);
     }
 
     double value(const Values& coordinates, const Points& points, const Objective& objective,
                  double delta) const override {
+        Values q = coordinates;
+        complete(q.data(), points.centre.data());
         double sum = 0;
         for (std::size_t i = 0; i < points.size(); ++i) {
             if (points.weight[i] == 0) { continue; }
-            sum += points.weight[i] * huber(residual(coordinates.data(), points, i, objective), delta);
+            sum += points.weight[i] * huber(residual(q.data(), points, i, objective), delta);
         }
         return sum;
     }
@@ -55,6 +114,7 @@ class FormLaw final : public Law {
             q[k] = Second{First{coordinates[k], k}};
             q[k].v[k] = First{1.0};
         }
+        complete(q.data(), points.centre.data());
         Expansion at;
         for (std::size_t i = 0; i < points.size(); ++i) {
             const double weight = points.weight[i];
@@ -84,7 +144,7 @@ class FormLaw final : public Law {
     }
 
     Values descend(const Values& start, const Points& points, const Objective& objective, double delta) const override {
-        const RobustResiduals residuals{points, objective, delta};
+        const RobustResiduals residuals{*this, points, objective, delta};
         ceres::TinySolver<RobustResiduals> solver;
         solver.options.max_num_iterations = 60;
         solver.options.function_tolerance = 1e-12;
@@ -92,8 +152,9 @@ class FormLaw final : public Law {
         solver.options.cost_threshold = 1e-28;
         Eigen::Matrix<double, count, 1> q = Eigen::Map<const Eigen::Matrix<double, count, 1>>(start.data());
         solver.Solve(residuals, &q);
-        Values end{};
+        Values end = start;
         std::copy_n(q.data(), count, end.begin());
+        complete(end.data(), points.centre.data());
         return end;
     }
 
@@ -103,17 +164,43 @@ class FormLaw final : public Law {
         using std::exp;
         std::array<T, Form::variables.size()> ln_x;
         for (std::size_t k = 0; k < ln_x.size(); ++k) { ln_x[k] = constant<T>(points.ln_x[i][k]); }
-        const T ln_predicted = Form::template log_loss<T>(q, ln_x.data());
+        const T ln_predicted = formula_at(q, ln_x.data(), points.centre.data());
         if (objective.residual == Objective::Residual::log) { return ln_predicted - constant<T>(points.ln_loss[i]); }
         return exp(ln_predicted) - constant<T>(points.loss[i]);
     }
     template <class T>
-    static T constant(double value) {
-        if constexpr (std::is_same_v<T, Second>) {
-            return Second{First{value}};
+    static T formula_at(const T* q, const T* ln_x, const double* centre) {
+        if constexpr (requires { Form::template log_loss<T>(q, ln_x, centre); }) {
+            return Form::template log_loss<T>(q, ln_x, centre);
         } else {
-            return T(value);
+            return Form::template log_loss<T>(q, ln_x);
         }
+    }
+
+    /// Sets the coordinates of held parameters from the free ones: amplitudes last, since they need their exponents.
+    template <class T>
+    void complete(T* q, const double* centre) const {
+        if (!any_held_) { return; }
+        const auto fix = [&](bool with_exponents) {
+            for (int k = 0; k < count; ++k) {
+                const ParameterSpec& spec = parameters_[k];
+                if (spec.hold.kind == Hold::Kind::fixed && needs_exponents(spec.link) == with_exponents) {
+                    q[k] = coordinate_of(spec, spec.hold.value, q, centre, constant<T>);
+                }
+            }
+        };
+        fix(false);
+        for (int k = 0; k < count; ++k) {
+            if (parameters_[k].hold.kind == Hold::Kind::tied) { q[k] = q[parameters_[k].hold.to]; }
+        }
+        fix(true);
+    }
+    static void drop_repeated(std::vector<Values>& grid) {
+        std::vector<Values> distinct;
+        for (const Values& q : grid) {
+            if (std::find(distinct.begin(), distinct.end(), q) == distinct.end()) { distinct.push_back(q); }
+        }
+        grid = std::move(distinct);
     }
 
     // Least squares that equals the robust objective: s = sign(r) sqrt(2 rho(r)), once differentiable at delta.
@@ -121,6 +208,7 @@ class FormLaw final : public Law {
         using Scalar = double;
         enum { NUM_RESIDUALS = Eigen::Dynamic, NUM_PARAMETERS = count };
 
+        const FormLaw& law;
         const Points& points;
         const Objective& objective;
         double delta;
@@ -129,6 +217,7 @@ class FormLaw final : public Law {
         bool operator()(const double* parameters, double* residuals, double* jacobian) const {
             std::array<First, count> q;
             for (int k = 0; k < count; ++k) { q[k] = First{parameters[k], k}; }
+            law.complete(q.data(), points.centre.data());
             const auto rows = points.size();
             for (std::size_t i = 0; i < rows; ++i) {
                 const First r = residual(q.data(), points, i, objective);
@@ -143,6 +232,9 @@ class FormLaw final : public Law {
             return true;
         }
     };
+
+    std::array<ParameterSpec, count> parameters_ = Form::parameters;
+    bool any_held_ = false;
 };
 
 }  // namespace loglog

@@ -2,12 +2,14 @@
 
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "analysis/laws/objective.hpp"
+#include "analysis/laws/parameter.hpp"
 #include "analysis/laws/points.hpp"
 
 namespace loglog {
@@ -15,15 +17,8 @@ namespace loglog {
 inline constexpr std::size_t max_parameters = 8;
 
 /// A law's parameters, either as reported ("natural") or as searched ("coordinates"); the first parameters().size()
-/// entries count.
-using Values = std::array<double, max_parameters>;
-
-/// One parameter: its reported name, and the bounds of the coordinate that stands for it in the search.
-struct ParameterSpec {
-    std::string_view name;
-    double lower;
-    double upper;
-};
+/// entries count. From entry max_parameters on, coordinates hold the centre of the points they belong to.
+using Values = std::array<double, max_parameters + max_variables>;
 
 /// A number that follows from the parameters, such as the exponent a of N_opt ~ C^a.
 struct NamedValue {
@@ -53,6 +48,12 @@ class Law {
     /// What the law is a function of: {"N", "D"}, or {"X"} for whichever column the caller chose.
     virtual std::span<const std::string_view> variables() const = 0;
     virtual std::span<const ParameterSpec> parameters() const = 0;
+    /// What the law predicts: "loss", or another measured quantity, whose column the caller must then name.
+    virtual std::string_view measured() const { return "loss"; }
+    /// So many of the first variables must take more than one value for the law to be identified.
+    virtual std::size_t varying() const { return variables().size(); }
+    /// This law with parameters fixed or tied, one entry of `holds` a parameter. Throws InputError where it cannot.
+    virtual std::shared_ptr<const Law> held(std::span<const Hold> holds) const = 0;
 
     /// Coordinates -> reported parameters; `centre` is that of the points fitted.
     virtual Values natural(const Values& coordinates, std::span<const double> centre) const = 0;
@@ -76,8 +77,17 @@ class Law {
                            double delta) const = 0;
 };
 
-/// The law of this name; throws InputError that lists the known ones.
+/// The law of this name; throws InputError that names the nearest and lists the known ones.
 const Law& find_law(std::string_view name);
 std::vector<const Law*> all_laws();
+
+/// How many parameters the data must determine: those neither fixed nor tied.
+std::size_t free_parameters(const Law& law);
+
+/// Search coordinates of reported parameters, for points of this centre.
+Values coordinates_of(const Law& law, const Values& natural, std::span<const double> centre);
+
+/// What the law predicts at one place, `x` holding a positive value per variable.
+double predict_at(const Law& law, const Values& natural, std::span<const double> x);
 
 }  // namespace loglog

@@ -11,14 +11,11 @@ struct Power {
     static constexpr std::string_view name = "power";
     static constexpr std::string_view formula = "L = (Xc/X)^alpha";
     static constexpr std::array<std::string_view, 1> variables{"X"};
-    static constexpr std::array<ParameterSpec, 2> parameters{{{"Xc", -60, 60}, {"alpha", 1e-6, 10}}};
+    static constexpr std::array<ParameterSpec, 2> parameters{{{"Xc", -60, 60, link::scale(1, 0)}, {"alpha", 1e-6, 10}}};
 
     template <class T>
     static T log_loss(const T* q, const T* ln_x) {
         return q[0] - q[1] * ln_x[0];
-    }
-    static Values natural(const Values& q, std::span<const double> centre) {
-        return {std::exp(centre[0] + q[0] / q[1]), q[1]};
     }
     static std::vector<Values> starts(const Points& points) {
         std::vector<Values> grid;

@@ -11,16 +11,14 @@ struct Saturating {
     static constexpr std::string_view name = "saturating";
     static constexpr std::string_view formula = "L = E + (Xc/X)^alpha";
     static constexpr std::array<std::string_view, 1> variables{"X"};
-    static constexpr std::array<ParameterSpec, 3> parameters{{{"E", 0, 1e6}, {"Xc", -60, 60}, {"alpha", 1e-6, 10}}};
+    static constexpr std::array<ParameterSpec, 3> parameters{
+        {{"E", 0, 1e6}, {"Xc", -60, 60, link::scale(2, 0)}, {"alpha", 1e-6, 10}}};
 
     template <class T>
     static T log_loss(const T* q, const T* ln_x) {
         using std::exp;
         using std::log;
         return log(q[0] + exp(q[1] - q[2] * ln_x[0]));
-    }
-    static Values natural(const Values& q, std::span<const double> centre) {
-        return {q[0], std::exp(centre[0] + q[1] / q[2]), q[2]};
     }
     static std::vector<Values> starts(const Points& points) {
         std::vector<Values> grid;
