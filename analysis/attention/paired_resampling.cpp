@@ -51,9 +51,9 @@ double mean_rows(const std::vector<LossPoint>& points, std::size_t variants) {
     return static_cast<double>(points.size()) / static_cast<double>(variants);
 }
 
-class Resampler {
+class PairedResampler {
   public:
-    Resampler(const std::vector<LossPoint>& points, int rows, const FamilyFit& fit, double degrees, Seed seed)
+    PairedResampler(const std::vector<LossPoint>& points, int rows, const FamilyFit& fit, double degrees, Seed seed)
         : points_{points},
           fit_{fit},
           residuals_{residuals_of(points, rows, fit)},
@@ -101,7 +101,7 @@ FamilyResamples resample_rows(const std::vector<LossPoint>& points, int rows, co
     resamples.degrees = mean_rows(points, fit.laws.size()) - parameters / variants;
     if (resamples.degrees < least_degrees) { return resamples; }
 
-    const Resampler resampler{points, rows, fit, resamples.degrees, options.seed};
+    const PairedResampler resampler{points, rows, fit, resamples.degrees, options.seed};
     std::vector<std::optional<FamilyFit>> fits(static_cast<std::size_t>(resamples.requested));
     parallel_for(resamples.requested, options.threads,
                  [&](int i) { fits[static_cast<std::size_t>(i)] = resampler.refit(i); });
