@@ -1,10 +1,14 @@
-# cmake -DOUTPUT=FILE.cpp -DSOURCE_DIR=DIR -DVERSION=X.Y.Z -P CodeVersion.cmake: defines loglog::code_version().
-# The hash covers the sources that determine a run's numbers, so that other changes leave finished runs recognised.
+# cmake -DOUTPUT=FILE.cpp -DSOURCE_DIR=DIR -DVERSION=X.Y.Z -DFOLDERS=DIR[,DIR...] -DHEADER=PATH.hpp -DFUNCTION=NAME
+#   -P CodeVersion.cmake: defines loglog::NAME(), declared in HEADER, which returns VERSION+HASH.
+# The hash covers the sources that determine a kind of numbers, so that other changes leave older ones recognised.
 cmake_minimum_required(VERSION 3.25)
-file(GLOB_RECURSE sources RELATIVE ${SOURCE_DIR}
-  ${SOURCE_DIR}/engine/*.cpp ${SOURCE_DIR}/engine/*.hpp ${SOURCE_DIR}/engine/*.cu
-  ${SOURCE_DIR}/distributed/*.cpp ${SOURCE_DIR}/distributed/*.hpp ${SOURCE_DIR}/distributed/*.cu
-  ${SOURCE_DIR}/experiments/*.cpp ${SOURCE_DIR}/experiments/*.hpp)
+string(REPLACE "," ";" folders ${FOLDERS})
+set(sources "")
+foreach(folder IN LISTS folders)
+  file(GLOB_RECURSE found RELATIVE ${SOURCE_DIR}
+    ${SOURCE_DIR}/${folder}/*.cpp ${SOURCE_DIR}/${folder}/*.hpp ${SOURCE_DIR}/${folder}/*.cu)
+  list(APPEND sources ${found})
+endforeach()
 list(SORT sources)
 set(digests "")
 foreach(source IN LISTS sources)
@@ -14,11 +18,11 @@ endforeach()
 string(SHA256 digest "${digests}")
 string(SUBSTRING ${digest} 0 12 digest)
 file(CONFIGURE OUTPUT ${OUTPUT} @ONLY CONTENT
-"#include \"experiments/run/environment.hpp\"
+"#include \"@HEADER@\"
 
 namespace loglog {
 
-const char* code_version() noexcept { return \"@VERSION@+@digest@\"; }
+const char* @FUNCTION@() noexcept { return \"@VERSION@+@digest@\"; }
 
 }  // namespace loglog
 ")

@@ -146,6 +146,7 @@ Report analyse(ReportInput input, const ReportOptions& options) {
     } catch (const InputError&) {
         for (const auto& record : records) { report.excluded.push_back({record.id, to_text(record.state)}); }
     }
+    report.sources = number_sources(report);
     return report;
 }
 

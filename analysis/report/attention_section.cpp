@@ -69,7 +69,7 @@ std::string variants_table(const Comparison& c) {
         row.push_back({std::to_string(variant.tuning.runs)});
         rows.push_back(std::move(row));
     }
-    return html_table(columns, rows, "id=\"attention-variants\"");
+    return html_table(columns, rows, "id=\"attention-variants\" class=\"sortable\" aria-label=\"variants\"");
 }
 
 std::string sizes_table(const Comparison& c) {
@@ -99,7 +99,7 @@ std::string sizes_table(const Comparison& c) {
             }
         }
     }
-    return html_table(columns, rows, "id=\"attention-sizes\" class=\"sortable\"");
+    return html_table(columns, rows, "id=\"attention-sizes\" class=\"sortable\" aria-label=\"sizes\"");
 }
 
 std::string models_table(const AxisResult& axis) {

@@ -71,6 +71,33 @@ Json tooltip(const std::vector<std::array<const char*, 3>>& fields) {
     return list;
 }
 
+Json run_tooltip(const std::vector<std::array<const char*, 3>>& more) {
+    std::vector<std::array<const char*, 3>> fields{
+        {"run", "run", ""}, {"N", "N", ".4s"}, {"D", "D", ".4s"}, {"C", "C", ".3e"}, {"loss", "loss", ".4f"}};
+    fields.insert(fields.end(), more.begin(), more.end());
+    return tooltip(fields);
+}
+
+Json series_colour(const std::string& field, const std::vector<std::string>& values,
+                   const std::vector<std::string>& colours, const std::string& title) {
+    Json colour = {{"field", field},
+                   {"type", "nominal"},
+                   {"scale", {{"domain", values}, {"range", colours}}},
+                   {"legend", {{"orient", "top"}, {"symbolOpacity", 1}, {"columns", 9}, {"titleOrient", "left"}}}};
+    colour["title"] = title.empty() ? Json(nullptr) : Json(title);
+    return colour;
+}
+
+void filter_by_legend(const std::string& field, Json& owner, const std::vector<Json*>& others) {
+    const std::string name = "shown_" + field;
+    // Each click adds to what is shown or takes from it; nothing chosen shows everything.
+    owner["params"].push_back(
+        {{"name", name}, {"select", {{"type", "point"}, {"fields", {field}}, {"toggle", "true"}}}, {"bind", "legend"}});
+    const auto filter = [&](Json& unit) { unit["transform"].push_back({{"filter", {{"param", name}}}}); };
+    filter(owner);
+    for (Json* other : others) { filter(*other); }
+}
+
 Json spec_of(int height) {
     return {{"$schema", "https://vega.github.io/schema/vega-lite/v6.json"},
             {"width", "container"},

@@ -27,6 +27,15 @@ nlohmann::ordered_json log_axis(const std::string& field, const std::string& tit
 nlohmann::ordered_json loss_axis(const std::string& title);
 /// Fields, their titles, and a number format or nothing.
 nlohmann::ordered_json tooltip(const std::vector<std::array<const char*, 3>>& fields);
+/// What names a run: its id, N, D, C and loss, then `more`.
+nlohmann::ordered_json run_tooltip(const std::vector<std::array<const char*, 3>>& more = {});
+/// Colour by a text field of so many values, with a legend above the chart.
+nlohmann::ordered_json series_colour(const std::string& field, const std::vector<std::string>& values,
+                                     const std::vector<std::string>& colours, const std::string& title = {});
+/// Makes a click on an entry of the legend of `field` keep its series, another click add or drop one: the parameter
+/// goes into `owner`, the unit that has the legend, and the filter into it and all of `others`.
+void filter_by_legend(const std::string& field, nlohmann::ordered_json& owner,
+                      const std::vector<nlohmann::ordered_json*>& others = {});
 /// A spec as wide as its place, without data and marks.
 nlohmann::ordered_json spec_of(int height);
 

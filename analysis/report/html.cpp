@@ -59,12 +59,23 @@ std::string escape_json_for_script(std::string json) {
     return escaped;
 }
 
+std::string source_attribute(std::string_view number_id) {
+    if (number_id.empty()) { return {}; }
+    return " data-source=\"" + escape_html(number_id) + '"';
+}
+
+std::string source_mark(std::string_view number_id) {
+    if (number_id.empty()) { return {}; }
+    return " <a class=\"number-id\" href=\"#number-ids\" title=\"what these numbers came from\">" +
+           escape_html(number_id) + "</a>";
+}
+
 std::string html_table(const std::vector<Column>& columns, const std::vector<std::vector<Cell>>& rows,
                        std::string_view attributes) {
     std::string html = std::string{"<div class=\"scroll"} + (rows.size() > longest_shown_whole ? " tall" : "") +
                        "\"><table" + (attributes.empty() ? "" : " " + std::string{attributes}) + "><thead><tr>";
     for (const auto& column : columns) {
-        html += std::string{"<th"} + css_class(column.kind) + ">" + escape_html(column.title) + "</th>";
+        html += std::string{"<th"} + css_class(column.kind) + " scope=\"col\">" + escape_html(column.title) + "</th>";
     }
     html += "</tr></thead><tbody>\n";
     for (const auto& row : rows) {
@@ -72,7 +83,7 @@ std::string html_table(const std::vector<Column>& columns, const std::vector<std
         for (std::size_t k = 0; k < row.size(); ++k) {
             html += std::string{"<td"} + css_class(columns[k].kind);
             if (!row[k].sort_key.empty()) { html += " data-value=\"" + escape_html(row[k].sort_key) + '"'; }
-            html += '>' + escape_html(row[k].text) + "</td>";
+            html += '>' + (row[k].html.empty() ? escape_html(row[k].text) : row[k].html) + "</td>";
         }
         html += "</tr>\n";
     }

@@ -9,9 +9,11 @@
 
 #include "analysis/report/assets.hpp"
 #include "analysis/report/attention_section.hpp"
-#include "analysis/report/figures.hpp"
+#include "analysis/report/drawing.hpp"
 #include "analysis/report/html.hpp"
+#include "analysis/report/page_data.hpp"
 #include "analysis/report/quantity.hpp"
+#include "analysis/report/recipe.hpp"
 #include "analysis/report/tables.hpp"
 
 namespace loglog {
@@ -19,14 +21,18 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr int height_around = 90;  // pixels of a chart's axis, legend and buttons
+
 void append_key_number(std::string& html, const Report& report, const char* id, const char* symbol,
                        const char* meaning) {
     const Inference* fit = report.find(id);
     const std::string value = fit == nullptr ? "not found" : fmt::format("{:.3f}", fit->estimate("alpha").value);
     const std::string interval = fit == nullptr ? "" : interval_text(fit->estimate("alpha"));
+    const std::string source = number_id(report, id);
     fmt::format_to(std::back_inserter(html),
-                   "<div><b>{}</b><span>&alpha;<sub>{}</sub>, 95% interval {}<br>{}</span></div>\n", value, symbol,
-                   interval.empty() ? "not estimated" : interval, meaning);
+                   "<div{}><b>{}</b><span>&alpha;<sub>{}</sub>, 95% interval {}<br>{}</span>{}</div>\n",
+                   source_attribute(source), value, symbol, interval.empty() ? "not estimated" : interval, meaning,
+                   source_mark(source));
 }
 
 std::string key_numbers(const Report& report) {
@@ -61,24 +67,54 @@ std::string cautions(const Report& report) {
 }
 
 std::string findings_section(const Report& report) {
-    std::string html = "<section id=\"findings\">\n" + key_numbers(report) + "<p>";
+    const std::string source = number_id(report, "page");
+    std::string html = "<section id=\"findings\"" + source_attribute(source) + ">\n" + key_numbers(report) + "<p>";
     for (const auto& sentence : findings(report)) { html += escape_html(sentence) + " "; }
-    html += "</p>\n<h3>What to be careful about</h3>\n" + cautions(report);
+    html += source_mark(source) + "</p>\n<h3>What to be careful about</h3>\n" + cautions(report);
     return html + "</section>\n";
 }
 
+/// What the numbers of a figure came from.
+std::string source_of(const Report& report, const Figure& figure) {
+    const bool has_curves = !figure.charts.empty() && figure.charts.front().id.starts_with("curves");
+    return number_id(report, figure.section == "attention" ? "comparison" : has_curves ? "curves" : "page");
+}
+
+/// The buttons that choose one of a figure's charts; nothing where all are shown.
+std::string switch_of(const Figure& figure, int number) {
+    if (figure.switch_title.empty() || figure.charts.size() < 2) { return {}; }
+    std::string html = "<fieldset class=\"switch\"><legend>" + escape_html(figure.switch_title) + "</legend>";
+    for (const auto& chart : figure.charts) {
+        html += fmt::format("<label><input type=\"radio\" name=\"switch-{}\" value=\"{}\"{}> {}</label>", number,
+                            chart.id, &chart == &figure.charts.front() ? " checked" : "", escape_html(chart.label));
+    }
+    return html + "</fieldset>\n";
+}
+
+/// Where a figure's charts will be drawn, as high as they will be, so that nothing moves when they are.
+std::string places_of(const Figure& figure) {
+    std::string html;
+    for (const auto& chart : figure.charts) {
+        const int height = Json::parse(chart.spec).value("height", 200) + height_around;
+        const bool is_hidden = !figure.switch_title.empty() && &chart != &figure.charts.front();
+        html += fmt::format(
+            "<div class=\"chart{}\" id=\"{}\" style=\"min-height:{}px\"{}><div class=\"drawing\"></div></div>\n",
+            chart.id.starts_with("residual") ? " residual" : "", chart.id, height, is_hidden ? " hidden" : "");
+    }
+    return html;
+}
+
 /// The figures of a section; `number` counts through the page.
-std::string figures_of(const std::vector<Figure>& list, std::string_view section, int& number) {
+std::string figures_of(const Report& report, const std::vector<Figure>& list, std::string_view section, int& number) {
     std::string html;
     for (const auto& figure : list) {
         if (figure.section != section) { continue; }
-        html += "<figure>\n";
-        for (const auto& chart : figure.charts) {
-            html += fmt::format("<div class=\"chart{}\" id=\"{}\"></div>\n",
-                                chart.id.starts_with("residual") ? " residual" : "", chart.id);
-        }
-        html += fmt::format("<figcaption><b>Figure {}. {}.</b> {}</figcaption>\n</figure>\n", ++number,
-                            escape_html(figure.title), escape_html(figure.caption));
+        const std::string source = source_of(report, figure);
+        html += "<figure" + source_attribute(source) + ">\n";
+        ++number;
+        html += switch_of(figure, number) + places_of(figure);
+        html += fmt::format("<figcaption><b>Figure {}. {}.</b> {}{}</figcaption>\n</figure>\n", number,
+                            escape_html(figure.title), escape_html(figure.caption), source_mark(source));
     }
     return html;
 }
@@ -86,9 +122,11 @@ std::string figures_of(const std::vector<Figure>& list, std::string_view section
 /// The comparison of kinds of attention, or why there is none; nothing where there is one kind.
 std::string attention_part(const Report& report, const std::vector<Figure>& list, int& number) {
     if (report.fitted_attention.empty()) { return {}; }
-    std::string html = "<section id=\"attention\">\n<h2>Attention compared</h2>\n";
+    const std::string source = number_id(report, "comparison");
+    std::string html = "<section id=\"attention\"" + source_attribute(source) + ">\n<h2>Attention compared" +
+                       source_mark(source) + "</h2>\n";
     if (report.comparison) {
-        html += attention_summary(*report.comparison) + figures_of(list, "attention", number) +
+        html += attention_summary(*report.comparison) + figures_of(report, list, "attention", number) +
                 attention_details(*report.comparison);
     } else {
         html += "<p>Not compared: " + escape_html(report.comparison_failure) + ".</p>\n";
@@ -96,8 +134,9 @@ std::string attention_part(const Report& report, const std::vector<Figure>& list
     return html + "</section>\n";
 }
 
-std::string figures_section(const std::vector<Figure>& list, int& number) {
-    return "<section id=\"figures\">\n<h2>Figures</h2>\n" + figures_of(list, "figures", number) + "</section>\n";
+std::string figures_section(const Report& report, const std::vector<Figure>& list, int& number) {
+    return "<section id=\"figures\">\n<h2>Figures</h2>\n" + figures_of(report, list, "figures", number) +
+           "</section>\n";
 }
 
 std::string fits_section(const Report& report) {
@@ -117,11 +156,11 @@ std::string fits_section(const Report& report) {
 }
 
 std::string runs_section(const Report& report) {
-    std::string html =
-        "<section id=\"runs-section\">\n<h2>Runs</h2>\n<p class=\"note\">A click on a heading sorts.</p>\n"
-        "<p><input type=\"search\" data-filters=\"runs\" placeholder=\"filter runs\" "
-        "aria-label=\"filter runs\"></p>\n" +
-        runs_table(report);
+    const std::string source = number_id(report, "runs");
+    std::string html = "<section id=\"runs-section\"" + source_attribute(source) + ">\n<h2>Runs" + source_mark(source) +
+                       "</h2>\n<p class=\"note\">A click on a heading sorts, a click on a run shows its specification "
+                       "and curve.</p>\n" +
+                       runs_table(report);
     if (!report.excluded.empty()) { html += "<h3>Left out of the fits</h3>\n" + excluded_table(report); }
     return html + "</section>\n";
 }
@@ -130,7 +169,8 @@ std::string fact_text(const Json& value) { return value.is_string() ? value.get<
 
 std::string environment_section(const Report& report) {
     std::map<std::string, std::set<std::string>> common;
-    for (const auto& [r, curve] : report.input.runs) {
+    for (const auto& run : report.input.runs) {
+        const RunRecord& r = run.record;
         common["code version"].insert(r.code_version);
         common["data"].insert(r.data_hash);
         common["host"].insert(r.host);
@@ -152,12 +192,20 @@ std::string environment_section(const Report& report) {
     return html + "</dl>\n</section>\n";
 }
 
+/// What each id beside a number stands for.
+std::string sources_part(const Report& report) {
+    if (report.sources.empty()) { return {}; }
+    return "<h3>Ids of numbers</h3>\n<p>Each id is a hash of the runs (their specification, results and curves), the "
+           "data, the version of the analysis and the options that the numbers beside it came from.</p>\n" +
+           sources_table(report);
+}
+
 std::string recompute_section(const Report& report) {
     std::string html =
         "<section id=\"recompute\">\n<h2>How to recompute</h2>\n<p>The same registry gives the same numbers; "
         "they are also in the JSON and CSV files beside this page.</p>\n<pre>";
     for (const auto& command : report.input.commands) { html += escape_html(command) + "\n"; }
-    return html + "</pre>\n</section>\n";
+    return html + "</pre>\n" + sources_part(report) + "</section>\n";
 }
 
 /// The template with every {{marker}} replaced; unknown markers stay, so that a test sees them.
@@ -177,39 +225,34 @@ std::string fill(std::string_view page, const std::map<std::string_view, std::st
 
 }  // namespace
 
-std::string render_page(const Report& report) {
-    const auto list = figures(report);
-    Json charts = Json::array();
-    for (const auto& figure : list) {
-        for (const auto& chart : figure.charts) {
-            charts.push_back({{"id", chart.id}, {"spec", Json::parse(chart.spec)}});
-        }
-    }
-    const Json data = {
-        {"datasets", datasets(report)}, {"curves", curve_columns(report)}, {"charts", std::move(charts)}};
-    const std::string json = data.dump(-1, ' ', false, Json::error_handler_t::replace);
+std::string render_page(const Report& report) { return render_page(report, draw(report)); }
+
+std::string render_page(const Report& report, const Drawing& drawing) {
+    const auto& list = drawing.figures;
 
     int figure = 0;
     const std::string compared = attention_part(report, list, figure);
-    const std::string content = findings_section(report) + compared + figures_section(list, figure) +
+    const std::string content = findings_section(report) + compared + figures_section(report, list, figure) +
                                 fits_section(report) + runs_section(report) + environment_section(report) +
-                                recompute_section(report);
+                                recompute_section(report) + recipe_elements(report);
     const std::string byline =
         fmt::format("{} runs, {} of them finished and fitted &middot; chosen by <code>{}</code> &middot; {}",
                     report.input.runs.size(), report.input.runs.size() - report.excluded.size(),
                     escape_html(report.input.selection), escape_html(report.input.created_at));
-    return fill(page_template(),
-                {{"title", escape_html(report.input.title)},
-                 {"version", escape_html(report.input.program_version)},
-                 {"byline", byline},
-                 {"navigation", std::string{"<a href=\"#findings\">Findings</a>"} +
-                                    (compared.empty() ? "" : "<a href=\"#attention\">Attention</a>") +
-                                    "<a href=\"#figures\">Figures</a><a href=\"#fits-section\">Fits</a>"
-                                    "<a href=\"#runs-section\">Runs</a><a href=\"#environment\">Environment</a>"
-                                    "<a href=\"#recompute\">How to recompute</a>"},
-                 {"content", content},
-                 {"data", escape_json_for_script(json)},
-                 {"libraries", std::string{chart_libraries()}}});
+    return sealed(fill(page_template(),
+                       {{"title", escape_html(report.input.title)},
+                        {"version", escape_html(report.input.program_version)},
+                        {"byline", byline},
+                        {"navigation", std::string{"<a href=\"#findings\">Findings</a>"} +
+                                           (compared.empty() ? "" : "<a href=\"#attention\">Attention</a>") +
+                                           "<a href=\"#figures\">Figures</a><a href=\"#fits-section\">Fits</a>"
+                                           "<a href=\"#runs-section\">Runs</a><a href=\"#environment\">Environment</a>"
+                                           "<a href=\"#recompute\">How to recompute</a>"},
+                        {"content", content},
+                        {"data", escape_json_for_script(page_data(report, drawing))},
+                        {"style", std::string{page_style()}},
+                        {"scripts", page_scripts()},
+                        {"libraries", std::string{chart_libraries()}}}));
 }
 
 }  // namespace loglog

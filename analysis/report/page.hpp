@@ -6,7 +6,10 @@
 
 namespace loglog {
 
-/// The whole page as HTML.
+struct Drawing;
+
+/// The whole page as HTML; `drawing` is draw(report).
+std::string render_page(const Report& report, const Drawing& drawing);
 std::string render_page(const Report& report);
 
 }  // namespace loglog

@@ -7,6 +7,7 @@
 
 #include "analysis/attention/comparison.hpp"
 #include "analysis/inference/run_dataset.hpp"
+#include "analysis/report/identity.hpp"
 
 namespace loglog {
 
@@ -17,11 +18,25 @@ struct RunCurve {
     std::vector<double> val_tokens;          ///< trained so far, one an evaluation
     std::vector<double> val_loss;            ///< nats per token
     std::vector<double> loss_by_position{};  ///< nats per token by part of the window, of the last evaluation
+    std::vector<double> steps{};             ///< optimizer steps so far, one a step like `tokens`; may be empty
+    std::vector<double> seconds{};           ///< of training so far, likewise; may be empty
 };
 
 struct ReportRun {
     RunRecord record;
     RunCurve curve;
+    std::optional<double> state_floats{};  ///< numbers that a full window leaves for the next token, of all layers
+};
+
+/// When one run had which ranks of a job.
+struct RankTime {
+    std::string run;
+    std::string job;         ///< what started the ranks: its start as ISO 8601, UTC
+    std::vector<int> ranks;  ///< in the job's numbering
+    int job_ranks = 1;
+    double start = 0;  ///< seconds since the job began to hand out runs
+    double end = 0;
+    std::string state;  ///< the run's at its end
 };
 
 /// What a page is made from.
@@ -32,7 +47,10 @@ struct ReportInput {
     std::string environment;            ///< JSON object of the machine most runs were trained on; empty: not known
     std::vector<std::string> commands;  ///< that recompute the page, in order
     std::string program_version;
-    std::string created_at;  ///< ISO 8601, UTC
+    std::string program_binary{};      ///< hash of the program's file; empty: not known
+    std::string cpu{};                 ///< model of the processor that the page was made on; empty: not known
+    std::string created_at;            ///< ISO 8601, UTC
+    std::vector<RankTime> timeline{};  ///< of the sweeps' jobs; empty where none was recorded
 };
 
 struct ReportOptions {
@@ -61,6 +79,7 @@ struct Report {
     std::string fitted_attention{};          ///< where there are several kinds: the one whose runs the fits are of
     std::optional<Comparison> comparison{};  ///< of the kinds of attention, where there are several
     std::string comparison_failure{};        ///< why there is none although there are several
+    std::vector<NumberSource> sources{};     ///< what each group of numbers came from
 
     /// The fit of this id if it succeeded.
     const Inference* find(std::string_view id) const;

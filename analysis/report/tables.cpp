@@ -5,8 +5,8 @@
 
 #include <cmath>
 #include <set>
-#include <type_traits>
 
+#include "analysis/report/column_text.hpp"
 #include "analysis/report/html.hpp"
 #include "analysis/report/quantity.hpp"
 
@@ -27,6 +27,11 @@ Cell real_cell(const std::optional<double>& value, const char* format) {
 
 Cell integer_cell(const std::optional<std::int64_t>& value) { return {value ? std::to_string(*value) : ""}; }
 
+/// A run's id that opens the run's panel.
+Cell run_cell(const std::string& id) {
+    return {id, "", "<button type=\"button\" class=\"run\">" + escape_html(id) + "</button>"};
+}
+
 std::string parameter_text(const NamedEstimate& named) {
     const Estimate& e = named.estimate;
     const bool small = std::abs(e.value) < 1000 && std::abs(e.value) >= 0.001;
@@ -42,19 +47,6 @@ std::string csv_cell(const std::string& text) {
     return quoted + '"';
 }
 
-template <class Member>
-std::string csv_text(const Member& member) {
-    if constexpr (std::is_same_v<Member, std::string>) {
-        return member;
-    } else if constexpr (std::is_same_v<Member, RunState>) {
-        return to_text(member);
-    } else if constexpr (std::is_same_v<Member, std::vector<std::string>>) {
-        return fmt::format("{}", fmt::join(member, ","));
-    } else {
-        return member ? fmt::format("{}", *member) : std::string{};
-    }
-}
-
 }  // namespace
 
 std::string fits_table(const Report& report) {
@@ -65,7 +57,8 @@ std::string fits_table(const Report& report) {
                                       {"objective", number},
                                       {"starts", number},
                                       {"parameters, with 95% intervals", wrapped},
-                                      {"caveats", wrapped}};
+                                      {"caveats", wrapped},
+                                      {"id", text}};
     std::vector<std::vector<Cell>> rows;
     for (const auto& fit : report.fits) {
         std::vector<Cell> row{{fit.law}, {fit.variable}, {fit.count ? to_text(*fit.count) : ""}};
@@ -85,9 +78,10 @@ std::string fits_table(const Report& report) {
         } else {
             row.insert(row.end(), {{""}, {""}, {""}, {"not fitted: " + fit.failure}, {""}});
         }
+        row.push_back({number_id(report, fit.id)});
         rows.push_back(std::move(row));
     }
-    return html_table(columns, rows, "id=\"fits\"");
+    return html_table(columns, rows, "id=\"fits\" class=\"sortable\" aria-label=\"fits\"");
 }
 
 std::string runs_table(const Report& report) {
@@ -97,8 +91,9 @@ std::string runs_table(const Report& report) {
         {"C, FLOPs", number},  {"lr", number},      {"seed", number},    {"train loss", number}, {"val loss", number},
         {"bits/byte", number}, {"seconds", number}, {"tokens/s", number}};
     std::vector<std::vector<Cell>> rows;
-    for (const auto& [r, curve] : report.input.runs) {
-        rows.push_back({{r.id},
+    for (const auto& run : report.input.runs) {
+        const RunRecord& r = run.record;
+        rows.push_back({run_cell(r.id),
                         {r.name},
                         {to_text(r.state)},
                         {r.attention},
@@ -117,13 +112,26 @@ std::string runs_table(const Report& report) {
                         real_cell(r.seconds, "{:.1f}"),
                         real_cell(r.tokens_per_second, "{:.0f}")});
     }
-    return html_table(columns, rows, "id=\"runs\" class=\"sortable\"");
+    return html_table(columns, rows, "id=\"runs\" class=\"sortable\" aria-label=\"runs\"");
+}
+
+std::string sources_table(const Report& report) {
+    std::vector<std::vector<Cell>> rows;
+    for (const auto& source : report.sources) {
+        std::string options;
+        for (const auto& [name, value] : source.options) {
+            options += (options.empty() ? "" : ", ") + name + " " + value;
+        }
+        rows.push_back({{source.id}, {source.of}, {std::to_string(source.runs.size())}, {options}});
+    }
+    return html_table({{"id", text}, {"of", text}, {"runs", number}, {"options", wrapped}}, rows, "id=\"number-ids\"");
 }
 
 std::string excluded_table(const Report& report) {
     std::vector<std::vector<Cell>> rows;
-    for (const auto& [id, reason] : report.excluded) { rows.push_back({{id}, {reason}}); }
-    return html_table({{"run", text}, {"why it enters no fit", wrapped}}, rows);
+    for (const auto& [id, reason] : report.excluded) { rows.push_back({run_cell(id), {reason}}); }
+    return html_table({{"run", text}, {"why it enters no fit", wrapped}}, rows,
+                      "id=\"excluded\" class=\"sortable\" aria-label=\"runs left out\"");
 }
 
 std::string runs_csv(const Report& report) {
@@ -138,7 +146,7 @@ std::string runs_csv(const Report& report) {
     };
     add_line(RunRecord{}, [](std::string_view name, const auto&) { return std::string{name}; });
     for (const auto& run : report.input.runs) {
-        add_line(run.record, [](std::string_view, const auto& member) { return csv_text(member); });
+        add_line(run.record, [](std::string_view, const auto& member) { return column_text(member); });
     }
     return csv;
 }

@@ -10,6 +10,8 @@ namespace loglog {
 std::string fits_table(const Report& report);
 /// Every run with its shape, cost and losses; sortable.
 std::string runs_table(const Report& report);
+/// Every id of the page with what its numbers came from.
+std::string sources_table(const Report& report);
 /// Runs that enter no fit, each with the reason.
 std::string excluded_table(const Report& report);
 

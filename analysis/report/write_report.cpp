@@ -3,7 +3,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "analysis/report/figures.hpp"
+#include "analysis/report/drawing.hpp"
 #include "analysis/report/page.hpp"
 #include "analysis/report/report.hpp"
 #include "analysis/report/tables.hpp"
@@ -36,39 +36,26 @@ void write_file(const fs::path& file, const std::string& text) {
     }
 }
 
-std::string curves_csv(const Json& curves) {
-    std::string csv = "run,kind,N,state,tokens,flops,loss\n";
-    for (const auto& curve : curves) {
-        const auto& tokens = curve["tokens"];
-        for (std::size_t i = 0; i < tokens.size(); ++i) {
-            const double at = tokens[i].get<double>();
-            csv += fmt::format("{},{},{:.0f},{},{:.0f},{:.6g},{}\n", curve["run"].get<std::string>(),
-                               curve["kind"].get<std::string>(), curve["N"].get<double>(),
-                               curve["state"].get<std::string>(), at, at * curve["flops_per_token"].get<double>(),
-                               curve["loss"][i].get<double>());
+/// Puts a reference to the CSV file wherever a spec draws curves, and notes the other data sets' names.
+void resolve_data(Json& node, const std::string& curves_url, std::vector<std::string>& names) {
+    if (node.is_object() && node.contains("data") && node["data"].contains("name")) {
+        const auto name = node["data"]["name"].get<std::string>();
+        if (name == "curves" || name == "validation_curves") {
+            node["data"] = {{"url", curves_url}};
+        } else {
+            names.push_back(name);
         }
     }
-    return csv;
-}
-
-void collect_data_names(const Json& node, std::vector<std::string>& names) {
-    if (node.is_object() && node.contains("data") && node["data"].contains("name")) {
-        names.push_back(node["data"]["name"].get<std::string>());
-    }
-    for (const auto& child : node) {
-        if (child.is_structured()) { collect_data_names(child, names); }
+    for (auto& child : node) {
+        if (child.is_structured()) { resolve_data(child, curves_url, names); }
     }
 }
 
 /// A spec that stands alone: small data sets inside, curves by reference to the CSV file.
 Json standalone(const Chart& chart, const Json& sets, const std::string& curves_url) {
     Json spec = Json::parse(chart.spec);
-    if (spec.contains("data") && spec["data"].value("name", "") == "curves") {
-        spec["data"] = {{"url", curves_url}};
-        return spec;
-    }
     std::vector<std::string> names;
-    collect_data_names(spec, names);
+    resolve_data(spec, curves_url, names);
     for (const auto& name : names) { spec["datasets"][name] = sets.at(name); }
     return spec;
 }
@@ -87,15 +74,15 @@ ReportFiles write_report(const Report& report, const fs::path& page) {
     write_file(files.numbers, to_json(report));
     write_file(files.runs, runs_csv(report));
     write_file(files.curves, curves_csv(curve_columns(report)));
-    const Json sets = datasets(report);
-    for (const auto& figure : figures(report)) {
+    const Drawing drawing = draw(report);
+    for (const auto& figure : drawing.figures) {
         for (const auto& chart : figure.charts) {
             files.charts.push_back(folder / "charts" / (chart.id + ".vl.json"));
             write_file(files.charts.back(),
-                       standalone(chart, sets, "../" + files.curves.filename().string()).dump(1) + "\n");
+                       standalone(chart, drawing.sets, "../" + files.curves.filename().string()).dump(1) + "\n");
         }
     }
-    write_file(files.page, render_page(report));
+    write_file(files.page, render_page(report, drawing));
     return files;
 }
 

@@ -2,6 +2,7 @@
 set(code_version ${CMAKE_CURRENT_BINARY_DIR}/code_version.cpp)
 add_custom_target(loglog_code_version
   COMMAND ${CMAKE_COMMAND} -DOUTPUT=${code_version} -DSOURCE_DIR=${PROJECT_SOURCE_DIR} -DVERSION=${PROJECT_VERSION}
+    -DFOLDERS=engine,distributed,experiments -DHEADER=experiments/run/environment.hpp -DFUNCTION=code_version
     -P ${PROJECT_SOURCE_DIR}/cmake/CodeVersion.cmake
   BYPRODUCTS ${code_version}
   COMMENT "Hashing the code that determines a run's numbers"
@@ -9,9 +10,9 @@ add_custom_target(loglog_code_version
 
 loglog_add_library(run_records
   SOURCES ${CMAKE_CURRENT_LIST_DIR}/curves.cpp ${CMAKE_CURRENT_LIST_DIR}/environment.cpp
-    ${CMAKE_CURRENT_LIST_DIR}/journal.cpp ${CMAKE_CURRENT_LIST_DIR}/journal_line.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/imported_folder.cpp ${CMAKE_CURRENT_LIST_DIR}/journal.cpp ${CMAKE_CURRENT_LIST_DIR}/journal_line.cpp
     ${CMAKE_CURRENT_LIST_DIR}/rebuild.cpp ${CMAKE_CURRENT_LIST_DIR}/run_folder.cpp ${code_version}
-  LINK loglog::base loglog::registry
+  LINK loglog::base loglog::import loglog::registry
   PRIVATE_LINK loglog::files loglog::hdf5 loglog::sqlite nlohmann_json::nlohmann_json fmt::fmt)
 target_include_directories(loglog_run_records SYSTEM PRIVATE ${LOGLOG_XXHASH_INCLUDE})
 string(TOUPPER "${CMAKE_BUILD_TYPE}" build_type)
