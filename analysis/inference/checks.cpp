@@ -2,66 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 
-#include "analysis/inference/inference.hpp"
+#include "analysis/inference/checks.hpp"
 
 namespace loglog {
 namespace {
 
 constexpr double ill_conditioned = 1e5;  // published fits that are sound lie near 1e3
-constexpr double narrowest_range = 4;    // a factor below which an exponent is mostly noise
-constexpr double collinear = 0.98;       // |correlation| of ln N and ln D
 constexpr double least_agreement = 0.5;  // share of starts
 constexpr int fewest_resamples = 200;    // for the ends of a 95% interval
-
-std::string variable_name(const Inference& fit, std::size_t variable) {
-    return fit.points.variables == 1 ? fit.variable : std::string{fit.law->variables()[variable]};
-}
-
-void check_design(const Inference& fit, std::vector<Warning>& found) {
-    const auto& points = fit.points;
-    const auto needed = fit.law->parameters().size();
-    if (points.size() < 3 * needed) {
-        found.push_back({"few_points", fmt::format("{} points for {} parameters: intervals are unreliable below {}",
-                                                   points.size(), needed, 3 * needed)});
-    }
-    for (std::size_t variable = 0; variable < points.variables; ++variable) {
-        std::set<double> distinct;
-        for (const auto& row : points.ln_x) { distinct.insert(row[variable]); }
-        const double range = std::exp(*distinct.rbegin() - *distinct.begin());
-        const std::string name = variable_name(fit, variable);
-        if (distinct.size() < 3) {
-            found.push_back({"few_sizes", fmt::format("{} distinct values of {}: a curve through two cannot be "
-                                                      "told from any other; at least 3 are wanted",
-                                                      distinct.size(), name)});
-        }
-        if (range < narrowest_range) {
-            found.push_back({"narrow_range", fmt::format("{} spans a factor of {:.2f} only; below {:.0f} the exponent "
-                                                         "is mostly noise",
-                                                         name, range, narrowest_range)});
-        }
-    }
-}
-
-void check_collinearity(const Inference& fit, std::vector<Warning>& found) {
-    if (fit.points.variables != 2) { return; }
-    double xx = 0;
-    double yy = 0;
-    double xy = 0;
-    for (const auto& row : fit.points.ln_x) {  // centred, so these are the moments
-        xx += row[0] * row[0];
-        yy += row[1] * row[1];
-        xy += row[0] * row[1];
-    }
-    const double correlation = xy / std::sqrt(xx * yy);
-    if (std::abs(correlation) > collinear) {
-        found.push_back({"collinear_design",
-                         fmt::format("ln N and ln D move together (correlation {:.3f}): what N does and what D does "
-                                     "cannot be told apart; vary D at fixed N",
-                                     correlation)});
-    }
-}
 
 void check_optimum(const Inference& fit, std::vector<Warning>& found) {
     const auto specs = fit.law->parameters();
@@ -120,9 +69,10 @@ void check_intervals(const Inference& fit, std::vector<Warning>& found) {
 
 std::vector<Warning> find_caveats(const Inference& inference) {
     std::vector<Warning> found;
+    check_plausibility(inference, found);
     check_design(inference, found);
-    check_collinearity(inference, found);
     check_optimum(inference, found);
+    check_residuals(inference, found);
     check_intervals(inference, found);
     return found;
 }

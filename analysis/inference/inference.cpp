@@ -1,5 +1,6 @@
 #include "analysis/inference/inference.hpp"
 
+#include "analysis/inference/checks.hpp"
 #include "engine/base/error.hpp"
 
 namespace loglog {
@@ -27,6 +28,15 @@ std::vector<NamedEstimate> estimates(const Inference& inference, const Evaluate&
     return named;
 }
 
+/// What was given, not estimated, has no error, with resamples or without.
+void mark_fixed(Inference& inference) {
+    const auto specs = inference.law->parameters();
+    for (std::size_t k = 0; k < specs.size(); ++k) {
+        const double value = specs[k].hold.value;
+        if (specs[k].hold.kind == Hold::Kind::fixed) { inference.parameters[k].estimate = {value, 0, value, value}; }
+    }
+}
+
 }  // namespace
 
 const Estimate& Inference::estimate(std::string_view name) const {
@@ -38,6 +48,10 @@ const Estimate& Inference::estimate(std::string_view name) const {
     throw Error{"the law '" + std::string{law->name()} + "' has no parameter '" + std::string{name} + "'"};
 }
 
+std::string variable_name(const Inference& inference, std::size_t variable) {
+    return inference.points.variables == 1 ? inference.variable : std::string{inference.law->variables()[variable]};
+}
+
 Inference infer(const Law& law, const Points& points, const InferenceOptions& options) {
     Inference inference;
     inference.law = &law;
@@ -45,10 +59,13 @@ Inference infer(const Law& law, const Points& points, const InferenceOptions& op
     inference.variable = options.variable;
     inference.points = points;
     inference.excluded = options.excluded;
+    inference.ids = options.ids;
     inference.optimum = find_optimum(law, points, options.objective, options.bootstrap.threads);
+    require_separable(law, points, options.objective, inference.optimum);
     const Values& best = inference.optimum.best.coordinates;
     inference.condition = condition_number(law, points, options.objective, best);
     inference.natural = law.natural(best, points.centre);
+    inference.outliers = find_outliers(law, points, options.objective, best, options.ids);
     inference.resamples = bootstrap(law, points, options.objective, inference.optimum, options.bootstrap);
     inference.parameters = estimates(inference, [&](const Values& natural) {
         std::vector<NamedValue> values;
@@ -57,6 +74,7 @@ Inference infer(const Law& law, const Points& points, const InferenceOptions& op
         }
         return values;
     });
+    mark_fixed(inference);
     inference.derived = estimates(inference, [&](const Values& natural) { return law.derived(natural); });
     for (const double budget : options.budgets) { inference.predictions.push_back(predict(inference, budget)); }
     inference.warnings = options.warnings;

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "analysis/bootstrap/bootstrap.hpp"
+#include "analysis/inference/examination.hpp"
+#include "analysis/inference/outliers.hpp"
 
 namespace loglog {
 
@@ -25,17 +28,6 @@ struct Exclusion {
     std::string reason;
 };
 
-/// How a fit to the smaller runs predicts the larger ones.
-struct HoldOut {
-    std::string variable;        ///< "N", "D", "C": whose largest values were held out
-    std::vector<double> values;  ///< those values, ascending
-    std::size_t n_points = 0;    ///< points held out
-    double mean_error_nats = 0;  ///< mean of predicted - measured
-    double rms_error_nats = 0;
-    double worst_error_nats = 0;    ///< of largest size, with its sign
-    double rms_relative_error = 0;  ///< root mean square of ln(predicted/measured)
-};
-
 struct InferenceOptions {
     Objective objective;
     BootstrapOptions bootstrap;
@@ -43,11 +35,13 @@ struct InferenceOptions {
     std::string variable = "X";       ///< the column that X stands for: "N", "D" or "C"
     std::vector<Exclusion> excluded;  ///< carried into the result
     std::vector<Warning> warnings;    ///< likewise, before those found here
+    std::vector<std::string> ids{};   ///< of the points, for messages: "line 12", a run's id; may be empty
 };
 
 /// A fitted law with its intervals and caveats: everything `fit --json` prints.
 struct Inference {
     const Law* law = nullptr;
+    std::shared_ptr<const Law> chosen;  ///< keeps `law` alive where it was made for this fit (choose_law)
     Objective objective;
     std::string variable;
     Points points;
@@ -59,6 +53,9 @@ struct Inference {
     std::vector<NamedEstimate> derived;
     std::vector<std::vector<NamedEstimate>> predictions;
     std::optional<HoldOut> hold_out;
+    Examination examination;
+    std::vector<std::string> ids;   ///< of the points; may be empty
+    std::vector<Outlier> outliers;  ///< they are fitted all the same
     std::vector<Exclusion> excluded;
     std::vector<Warning> warnings;
 
@@ -66,17 +63,15 @@ struct Inference {
     const Estimate& estimate(std::string_view name) const;
 };
 
+/// The variable's name: that of InferenceOptions for laws of one, else the law's own.
+std::string variable_name(const Inference& inference, std::size_t variable);
+
 /// Searches the optimum, bootstraps it and looks for reasons to doubt it. Throws InputError where the law cannot be
-/// identified at all (see find_optimum).
+/// identified at all (see find_optimum and require_separable).
 Inference infer(const Law& law, const Points& points, const InferenceOptions& options);
 
 /// What the law says at `budget` (Law::predict), each number with its interval.
 std::vector<NamedEstimate> predict(const Inference& inference, double budget);
-
-/// Refits without the points whose `variable`-th column is among its `count` largest distinct values, and predicts
-/// them. Throws InputError if too few points are left.
-HoldOut hold_out_largest(const Law& law, const Points& points, const Objective& objective, std::size_t variable,
-                         std::string variable_name, int count, int threads);
 
 /// Caveats that the data and the finished fit give rise to.
 std::vector<Warning> find_caveats(const Inference& inference);

@@ -1,13 +1,9 @@
-#include <nlohmann/json.hpp>
-
-#include "analysis/inference/inference.hpp"
+#include "analysis/inference/json_parts.hpp"
 
 namespace loglog {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+Json number(double value) { return json_number(value); }
 
 Json object(const Estimate& e) {
     return {{"value", number(e.value)}, {"se", number(e.se)}, {"low", number(e.low)}, {"high", number(e.high)}};
@@ -19,6 +15,17 @@ Json object(const std::vector<NamedEstimate>& estimates) {
     return result;
 }
 
+/// What was held rather than fitted says so.
+Json parameters_of(const Inference& fit) {
+    Json result = object(fit.parameters);
+    for (const auto& spec : fit.law->parameters()) {
+        auto& entry = result[std::string{spec.name}];
+        if (spec.hold.kind == Hold::Kind::fixed) { entry["fixed"] = true; }
+        if (spec.hold.kind == Hold::Kind::tied) { entry["tied_to"] = fit.law->parameters()[spec.hold.to].name; }
+    }
+    return result;
+}
+
 /// A prediction's first entry is the budget asked for, which has no error.
 Json prediction(const std::vector<NamedEstimate>& estimates) {
     Json result = Json::object();
@@ -26,16 +33,6 @@ Json prediction(const std::vector<NamedEstimate>& estimates) {
         result[named.name] = &named == &estimates.front() ? number(named.estimate.value) : object(named.estimate);
     }
     return result;
-}
-
-Json object(const HoldOut& h) {
-    return {{"variable", h.variable},
-            {"values", h.values},
-            {"n_points", h.n_points},
-            {"mean_error_nats", h.mean_error_nats},
-            {"rms_error_nats", h.rms_error_nats},
-            {"worst_error_nats", h.worst_error_nats},
-            {"rms_relative_error", h.rms_relative_error}};
 }
 
 }  // namespace
@@ -54,11 +51,12 @@ std::string to_json(const Inference& fit) {
     root["gradient_norm"] = number(fit.optimum.best.gradient_norm);
     root["condition"] = number(fit.condition);
     root["bootstrap"] = {{"resamples", fit.resamples.requested}, {"used", fit.resamples.natural.size()}};
-    root["parameters"] = object(fit.parameters);
+    root["parameters"] = parameters_of(fit);
     root["derived"] = object(fit.derived);
     root["predictions"] = Json::array();
     for (const auto& one : fit.predictions) { root["predictions"].push_back(prediction(one)); }
-    if (fit.hold_out) { root["hold_out"] = object(*fit.hold_out); }
+    if (fit.hold_out) { root["hold_out"] = json_of(*fit.hold_out); }
+    add_examination(root, fit);
     root["excluded"] = Json::array();
     for (const auto& [id, reason] : fit.excluded) { root["excluded"].push_back({{"id", id}, {"reason", reason}}); }
     root["warnings"] = Json::array();

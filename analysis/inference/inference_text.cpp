@@ -4,7 +4,7 @@
 #include <iterator>
 #include <map>
 
-#include "analysis/inference/inference.hpp"
+#include "analysis/inference/examination_text.hpp"
 
 namespace loglog {
 namespace {
@@ -15,6 +15,23 @@ void append_estimates(std::string& text, const std::vector<NamedEstimate>& estim
     for (const auto& [name, e] : estimates) {
         fmt::format_to(std::back_inserter(text), "  {:<22}{:>12}{:>12}{:>14}{:>12}\n", name, number(e.value),
                        number(e.se), number(e.low), number(e.high));
+    }
+}
+
+void append_parameters(std::string& text, const Inference& fit) {
+    const auto specs = fit.law->parameters();
+    for (std::size_t k = 0; k < specs.size(); ++k) {
+        const auto& [name, e] = fit.parameters[k];
+        if (specs[k].hold.kind == Hold::Kind::fixed) {
+            fmt::format_to(std::back_inserter(text), "  {:<22}{:>12}{:>12}\n", name, number(e.value), "fixed");
+        } else {
+            append_estimates(text, {fit.parameters[k]});
+        }
+    }
+    for (const auto& spec : specs) {
+        if (spec.hold.kind == Hold::Kind::tied) {
+            fmt::format_to(std::back_inserter(text), "  ({} is tied to {})\n", spec.name, specs[spec.hold.to].name);
+        }
     }
 }
 
@@ -41,20 +58,14 @@ std::string to_text(const Inference& fit) {
                    fit.optimum.best.value, fit.optimum.agreeing, fit.optimum.starts, fit.optimum.best.gradient_norm,
                    fit.condition);
     fmt::format_to(out, "  {:<22}{:>12}{:>12}{:>14}{:>12}\n", "", "value", "se", "95% from", "to");
-    append_estimates(text, fit.parameters);
+    append_parameters(text, fit);
     append_estimates(text, fit.derived);
     for (const auto& one : fit.predictions) {
         fmt::format_to(out, "\n  at {} = {}\n", one.front().name, number(one.front().estimate.value));
         append_estimates(text, {one.begin() + 1, one.end()});
     }
-    if (fit.hold_out) {
-        const auto& h = *fit.hold_out;
-        fmt::format_to(out,
-                       "\nheld out: {} points at the {} largest {} (from {}): error {:+.4f} nats on average, "
-                       "{:.4f} rms, {:+.4f} at worst\n",
-                       h.n_points, h.values.size(), h.variable, number(h.values.front()), h.mean_error_nats,
-                       h.rms_error_nats, h.worst_error_nats);
-    }
+    if (fit.hold_out) { text += "\n" + to_text(*fit.hold_out); }
+    text += examination_text(fit);
     if (!fit.excluded.empty()) { text += '\n'; }
     append_excluded(text, fit.excluded);
     if (!fit.warnings.empty()) { text += '\n'; }

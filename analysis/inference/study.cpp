@@ -8,18 +8,28 @@
 namespace loglog {
 namespace {
 
-std::string choose_x(const Dataset& data, const Question& question) {
-    const std::vector<std::string> known{"N", "D", "C"};
+bool is_usual(const std::string& x) { return x == "N" || x == "D" || x == "C"; }
+
+std::string choose_x(const Dataset& data, const Question& question, const Law& law) {
     if (!question.x.empty()) {
-        for (const auto& name : known) {
-            if (name == question.x) { return name; }
-        }
-        throw InputError{"--x '" + question.x + "' must be N, D or C (another column: --map N=COLUMN --x N)"};
+        find_column(data, question.x, question.mapping);  // a wrong name is told with the nearest column
+        return question.x;
     }
-    for (const auto& name : known) {
+    if (law.measured() != "loss") {
+        throw InputError{"the law '" + question.law + "' is a function of a column that --x must name: " +
+                         std::string{law.formula()}};
+    }
+    for (const std::string name : {"N", "D", "C"}) {
         if (question.mapping.contains(name) || has_column(data, name, question.mapping)) { return name; }
     }
     return "N";
+}
+
+/// The column that the law predicts. One that predicts no loss must be told which: a loss would fit and mean nothing.
+void require_measured(const Question& question, const Law& law) {
+    if (law.measured() == "loss" || !question.loss.empty() || question.mapping.contains("loss")) { return; }
+    throw InputError{"the law '" + question.law + "' does not predict a loss (" + std::string{law.formula()} +
+                     "): name the measured column with --y"};
 }
 
 std::size_t loss_column(const Dataset& data, const Question& question) {
@@ -28,8 +38,9 @@ std::size_t loss_column(const Dataset& data, const Question& question) {
     return find_column(data, "loss", mapping);
 }
 
-std::vector<double> pick(const std::vector<double>& values, const std::vector<std::size_t>& rows) {
-    std::vector<double> picked;
+template <class T>
+std::vector<T> pick(const std::vector<T>& values, const std::vector<std::size_t>& rows) {
+    std::vector<T> picked;
     for (const std::size_t row : rows) { picked.push_back(values[row]); }
     return picked;
 }
@@ -37,17 +48,18 @@ std::vector<double> pick(const std::vector<double>& values, const std::vector<st
 struct Chosen {
     std::vector<double> x;
     std::vector<double> loss;
+    std::vector<std::string> ids;
 };
 
 /// The points of a law of one variable; what is left out and why goes into `options`.
 Chosen choose_points(const Dataset& data, const Question& question, const std::string& x, InferenceOptions& options) {
     std::vector<std::size_t> columns{find_column(data, x, question.mapping), loss_column(data, question)};
     const std::string other = x == "N" ? "D" : "N";
-    const bool frontier = question.points == PointChoice::frontier;
+    const bool frontier = question.points == PointChoice::frontier && is_usual(x);
     const bool has_other = frontier && x != "C" && has_column(data, other, question.mapping);
     if (has_other) { columns.push_back(find_column(data, other, question.mapping)); }
     const auto numbers = positive_columns(data, columns);
-    if (!frontier || (x != "C" && !has_other)) { return {numbers[0], numbers[1]}; }
+    if (!frontier || (x != "C" && !has_other)) { return {numbers[0], numbers[1], data.row_names}; }
 
     const Selection selection =
         x == "C" ? lower_envelope(numbers[0], numbers[1]) : largest_other_per_value(numbers[0], numbers[2], x, other);
@@ -62,36 +74,48 @@ Chosen choose_points(const Dataset& data, const Question& question, const std::s
                                              "the effect of {0}",
                                              other, x)});
     }
-    return {pick(numbers[0], selection.kept), pick(numbers[1], selection.kept)};
+    return {pick(numbers[0], selection.kept), pick(numbers[1], selection.kept), pick(data.row_names, selection.kept)};
 }
 
 }  // namespace
 
-Inference answer(const Dataset& data, Question question) {
-    const Law& law = find_law(question.law);
-    InferenceOptions options = std::move(question.inference);
-    Points points;
+Prepared prepare(const Dataset& data, const Question& question, const Law& law) {
+    Prepared prepared;
+    prepared.options = question.inference;
+    InferenceOptions& options = prepared.options;
     if (law.variables().size() == 1) {
-        options.variable = choose_x(data, question);
-        const Chosen chosen = choose_points(data, question, options.variable, options);
+        options.variable = choose_x(data, question, law);
+        Chosen chosen = choose_points(data, question, options.variable, options);
         const std::span<const double> columns[] = {chosen.x};
-        points = make_points(columns, chosen.loss);
-    } else {
-        std::vector<std::size_t> columns;
-        for (const auto variable : law.variables()) {
-            columns.push_back(find_column(data, variable, question.mapping));
-        }
-        columns.push_back(loss_column(data, question));
-        const auto numbers = positive_columns(data, columns);
-        const std::vector<std::span<const double>> spans(numbers.begin(), numbers.end() - 1);
-        points = make_points(spans, numbers.back());
-        options.variable = std::string{law.variables()[0]};
+        prepared.points = make_points(columns, chosen.loss);
+        options.ids = std::move(chosen.ids);
+        return prepared;
     }
-    Inference inference = infer(law, points, options);
+    std::vector<std::size_t> columns;
+    for (const auto variable : law.variables()) { columns.push_back(find_column(data, variable, question.mapping)); }
+    columns.push_back(loss_column(data, question));
+    const auto numbers = positive_columns(data, columns);
+    const std::vector<std::span<const double>> spans(numbers.begin(), numbers.end() - 1);
+    prepared.points = make_points(spans, numbers.back());
+    options.variable = std::string{law.variables()[0]};
+    options.ids = data.row_names;
+    return prepared;
+}
+
+Inference answer(const Dataset& data, Question question) {
+    question.choice.one_variable = !question.x.empty();
+    const auto law = choose_law(question.law, question.choice);
+    require_measured(question, *law);
+    if (law->measured() != "loss") { question.points = PointChoice::all; }  // the best of a rung is one of loss
+    const Prepared prepared = prepare(data, question, *law);
+    Inference inference = infer(*law, prepared.points, prepared.options);
+    inference.chosen = law;
     if (question.hold_out > 0) {
-        inference.hold_out = hold_out_largest(law, points, options.objective, 0, options.variable, question.hold_out,
-                                              options.bootstrap.threads);
+        inference.hold_out =
+            hold_out_largest(*law, prepared.points, prepared.options.objective, 0, prepared.options.variable,
+                             question.hold_out, prepared.options.bootstrap.threads);
     }
+    examine(inference, data, question);
     return inference;
 }
 

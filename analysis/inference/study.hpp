@@ -5,6 +5,7 @@
 
 #include "analysis/fit/dataset.hpp"
 #include "analysis/inference/inference.hpp"
+#include "analysis/laws/law_choice.hpp"
 
 namespace loglog {
 
@@ -17,16 +18,30 @@ enum class PointChoice {
 /// What is asked of a data set: everything `fit` can be told.
 struct Question {
     std::string law;
-    std::string x;     ///< "N", "D" or "C" for laws of one variable; empty: the only one there is, else N
+    LawChoice choice;  ///< parameters held, and variants of the law
+    std::string x;     ///< "N", "D", "C" or a column, for laws of one variable; empty: the only one there is, else N
     std::string loss;  ///< column of the loss; empty: the usual names
     std::map<std::string, std::string> mapping;  ///< quantity -> column
     PointChoice points = PointChoice::frontier;
     InferenceOptions inference;
     int hold_out = 0;  ///< so many largest values are predicted from the rest; 0: none
+    ExaminationOptions examine;
 };
 
-/// Takes the columns, chooses the points, fits and examines. Throws InputError for missing columns and bad cells, all
-/// at once, and for sets from which the law cannot be identified.
+/// The points that a law is fitted to, and what is said about how they were chosen.
+struct Prepared {
+    Points points;
+    InferenceOptions options;
+};
+
+/// Takes the columns and chooses the points. Throws InputError for missing columns and bad cells, all at once.
+Prepared prepare(const Dataset& data, const Question& question, const Law& law);
+
+/// Asks what `question.examine` asks of a finished fit of `data`, and adds the caveats found to its warnings.
+void examine(Inference& inference, const Dataset& data, const Question& question);
+
+/// Prepares, fits and examines. Throws InputError as prepare() does, and for sets from which the law cannot be
+/// identified.
 Inference answer(const Dataset& data, Question question);
 
 }  // namespace loglog
