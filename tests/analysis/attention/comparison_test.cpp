@@ -2,51 +2,32 @@
 
 #include <gmock/gmock.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "analysis/attention/break_even.hpp"
 #include "engine/base/error.hpp"
-#include "tests/analysis/attention/synthetic_comparison.hpp"
+#include "tests/analysis/attention/comparison_case.hpp"
 
 namespace loglog {
 namespace {
 
 using ::testing::AllOf;
+using testing::codes;
+using testing::compare_options;
 using ::testing::Contains;
-using ::testing::ElementsAre;
-using ::testing::Field;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::Not;
-using ::testing::SizeIs;
+using testing::variant;
 
-CompareOptions options(int resamples = 200) {
-    CompareOptions chosen;
-    chosen.bootstrap = {resamples, Seed{1}, 2};
-    return chosen;
-}
-
-std::vector<std::string> codes(const std::vector<Warning>& warnings) {
-    std::vector<std::string> list;
-    for (const auto& warning : warnings) { list.push_back(warning.code); }
-    return list;
-}
-
-std::string refusal(const std::vector<ComparedRun>& runs, const CompareOptions& chosen = options()) {
+std::string refusal(const std::vector<ComparedRun>& runs, const CompareOptions& chosen = compare_options()) {
     try {
         compare_attention(runs, chosen);
     } catch (const InputError& error) { return error.what(); }
     return "";
 }
 
-const VariantResult& variant(const Comparison& comparison, const std::string& name) {
-    return *std::find_if(comparison.variants.begin(), comparison.variants.end(),
-                         [&](const VariantResult& v) { return v.name == name; });
-}
-
 TEST(CompareAttention, RecoversKnownMultipliers) {
-    const Comparison c = compare_attention(SyntheticComparison{}.runs(), options());
+    const Comparison c = compare_attention(SyntheticComparison{}.runs(), compare_options());
 
     ASSERT_EQ(c.variants.size(), 4u);
     EXPECT_EQ(c.variants[0].name, "dense");
@@ -76,7 +57,7 @@ TEST(CompareAttention, HoldsTheTruthInMostOfManySweeps) {
         SyntheticComparison sweep;
         sweep.experiment = static_cast<std::uint64_t>(i);
         sweep.with_searches = false;
-        CompareOptions chosen = options(150);
+        CompareOptions chosen = compare_options(150);
         chosen.bootstrap.threads = 1;
         const Comparison c = compare_attention(sweep.runs(), chosen);
         for (const auto& [v, truth] : {std::pair{1, 1.25}, std::pair{2, 0.8}}) {
@@ -95,7 +76,7 @@ TEST(CompareAttention, FindsAControlThatIsNoCopy) {
     SyntheticComparison sweep;
     sweep.kinds[3].multiplier = 1.5;
 
-    const Comparison c = compare_attention(sweep.runs(), options());
+    const Comparison c = compare_attention(sweep.runs(), compare_options());
 
     EXPECT_THAT(codes(c.warnings), Contains("control_differs"));
     EXPECT_THAT(findings(c), Contains(AllOf(HasSubstr("dense-aa"), HasSubstr("misses 1"))));
@@ -108,10 +89,10 @@ TEST(CompareAttention, TellsCasesWithAndWithoutAFloor) {
     sweep.exponent = 0.2;
     sweep.own_noise = sweep.shared_noise = 0.0003;
 
-    const Comparison with = compare_attention(sweep.runs(), options());
+    const Comparison with = compare_attention(sweep.runs(), compare_options());
     sweep.floor = 0;
     sweep.exponent = 0.05;
-    const Comparison without = compare_attention(sweep.runs(), options());
+    const Comparison without = compare_attention(sweep.runs(), compare_options());
 
     EXPECT_TRUE(with.headline().floor_identified);
     EXPECT_NEAR(with.headline().floor.value, 2, 0.1);
@@ -122,7 +103,7 @@ TEST(CompareAttention, TellsCasesWithAndWithoutAFloor) {
 }
 
 TEST(CompareAttention, StatesMultipliersAtTheLossesAskedFor) {
-    CompareOptions chosen = options();
+    CompareOptions chosen = compare_options();
     chosen.losses = {3.3, 1.5};
 
     const Comparison c = compare_attention(SyntheticComparison{}.runs(), chosen);
@@ -133,7 +114,7 @@ TEST(CompareAttention, StatesMultipliersAtTheLossesAskedFor) {
 }
 
 TEST(CompareAttention, AnalysesEveryAxis) {
-    CompareOptions chosen = options();
+    CompareOptions chosen = compare_options();
     chosen.axis = CostAxis::parameters;
     auto runs = SyntheticComparison{}.runs();
 
@@ -175,7 +156,7 @@ TEST(CompareAttention, GoesOnWithGapsAndListsThem) {
     runs[7].record.state_reason = "loss is NaN at step 17";
     runs[8].record.attention = "gdn";
 
-    const Comparison c = compare_attention(runs, options());
+    const Comparison c = compare_attention(runs, compare_options());
 
     EXPECT_EQ(c.compared, 23u);
     ASSERT_EQ(c.failures.size(), 1u);
@@ -199,209 +180,12 @@ TEST(CompareAttention, TakesTheBestRateOfAnUnnamedGrid) {
         runs.push_back(worse);
     }
 
-    const Comparison c = compare_attention(runs, options());
+    const Comparison c = compare_attention(runs, compare_options());
 
     EXPECT_EQ(c.compared, 24u);
     EXPECT_EQ(variant(c, "gdn").tuning.chosen, 4e-3);
     ASSERT_EQ(variant(c, "gdn").tuning.search.size(), 3u);
     EXPECT_EQ(variant(c, "gdn").tuning.search[0].points.size(), 2u);
-}
-
-TEST(Tuning, FindsTheBracketAndTheRecheck) {
-    const Comparison c = compare_attention(SyntheticComparison{}.runs(), options());
-
-    const Tuning& tuning = variant(c, "gdn").tuning;
-    EXPECT_EQ(tuning.runs, 10);
-    ASSERT_EQ(tuning.search.size(), 1u);
-    EXPECT_EQ(tuning.search[0].points.size(), 5u);
-    EXPECT_TRUE(tuning.search[0].bracketed);
-    EXPECT_EQ(tuning.search[0].best, 4e-3);
-    EXPECT_EQ(tuning.search[0].size, "2x64");
-    EXPECT_TRUE(tuning.recheck_agrees);
-    EXPECT_EQ(tuning.recheck_excess, 0);
-}
-
-TEST(Grouping, LetsTheBestRunOfASearchStandForTheMainRunThatItSaves) {
-    const auto all = SyntheticComparison{}.runs();
-    const Comparison whole = compare_attention(all, options());
-    // The sweep's planner does not train the first size's first seed again.
-    std::vector<ComparedRun> runs;
-    for (const ComparedRun& run : all) {
-        const bool is_saved = run.record.name == "main" && *run.record.width == 64 && *run.record.seed == 1;
-        if (!is_saved) { runs.push_back(run); }
-    }
-
-    const RunGroups groups = group_runs(runs, "dense");
-
-    EXPECT_EQ(groups.sizes.size(), whole.sizes.size());
-    for (const VariantGroup& variant : groups.variants) {
-        EXPECT_THAT(variant.placed, SizeIs(6)) << variant.name;
-        EXPECT_TRUE(variant.is_paired || variant.is_control);
-    }
-    EXPECT_THAT(groups.repeated, SizeIs(0));
-}
-
-TEST(Tuning, TakesTheMiddleOfARecheckFromTheMainRuns) {
-    std::vector<ComparedRun> runs;
-    for (const ComparedRun& run : SyntheticComparison{}.runs()) {
-        if (run.record.name != "lr-recheck" || *run.record.lr != 4e-3) { runs.push_back(run); }
-    }
-
-    const Comparison c = compare_attention(runs, options());
-
-    EXPECT_TRUE(variant(c, "gdn").tuning.recheck_agrees);
-    EXPECT_THAT(variant(c, "gdn").tuning.recheck[0].points, SizeIs(5));
-}
-
-/// As sweeps of kind attention name and share runs: the search's best run stands in for the main run of its size and
-/// seed, and the re-check's middle is the main run.
-std::vector<ComparedRun> shared_runs() {
-    auto runs = SyntheticComparison{}.runs();
-    std::erase_if(runs, [](const ComparedRun& run) {
-        const RunRecord& r = run.record;
-        const bool first_main = r.name == "main" && *r.width == 64 && *r.seed == 1;
-        return first_main || (r.name == "lr-recheck" && (*r.lr < 1.9e-3 || *r.lr > 8.1e-3 || *r.lr == 4e-3));
-    });
-    for (auto& run : runs) { run.record.name += " " + run.record.attention; }
-    return runs;
-}
-
-TEST(CompareAttention, LetsTheBestRunOfASearchStandForItsMainRun) {
-    const Comparison c = compare_attention(shared_runs(), options());
-
-    EXPECT_EQ(c.compared, 24u);
-    EXPECT_EQ(variant(c, "gdn").sizes[0].runs, 2);
-    EXPECT_TRUE(variant(c, "gdn").is_paired);
-    EXPECT_THAT(c.repeated, IsEmpty());
-    EXPECT_EQ(variant(c, "gdn").tuning.search[0].points.size(), 5u);
-}
-
-TEST(Tuning, TakesTheMainRunAsTheMiddleOfARecheck) {
-    const Tuning tuning = variant(compare_attention(shared_runs(), options()), "gdn").tuning;
-
-    ASSERT_EQ(tuning.recheck.size(), 1u);
-    EXPECT_EQ(tuning.recheck[0].points.size(), 3u);
-    EXPECT_EQ(tuning.runs, 5 + 2);
-    ASSERT_TRUE(tuning.recheck_excess);
-    EXPECT_TRUE(tuning.recheck_agrees);
-}
-
-TEST(Tuning, CountsADivergedRateAsABracket) {
-    auto runs = SyntheticComparison{}.runs();
-    for (auto& run : runs) {
-        if (run.record.attention == "gdn" && run.record.name == "lr-search" && *run.record.lr > 5e-3) {
-            run.record.state = RunState::diverged;
-        }
-    }
-
-    const Comparison c = compare_attention(runs, options());
-
-    EXPECT_TRUE(variant(c, "gdn").tuning.search[0].bracketed);
-    EXPECT_EQ(variant(c, "gdn").tuning.search[0].points[3].failed, 1);
-    EXPECT_THAT(c.failures, SizeIs(2));
-}
-
-TEST(Fairness, HasNothingToSayOfAFairSweepButItsFewSeeds) {
-    SyntheticComparison sweep;
-    const Comparison two = compare_attention(sweep.runs(), options());
-    sweep.seeds = 3;
-    const Comparison three = compare_attention(sweep.runs(), options());
-
-    EXPECT_THAT(codes(two.warnings), Contains("few_seeds"));
-    for (const auto& warning : three.warnings) {
-        EXPECT_THAT(warning.code, ::testing::AnyOf("floor_not_identified")) << warning.text;
-    }
-}
-
-struct Violation {
-    std::string code;
-    void (*commit)(ComparedRun&);
-    friend void PrintTo(const Violation& violation, std::ostream* out) { *out << violation.code; }
-};
-
-class FairnessViolation : public ::testing::TestWithParam<Violation> {};
-
-TEST_P(FairnessViolation, IsTold) {
-    auto runs = SyntheticComparison{}.runs();
-    for (auto& run : runs) {
-        if (run.record.attention == "gdn") { GetParam().commit(run); }
-    }
-
-    const Comparison c = compare_attention(runs, options(20));
-
-    EXPECT_THAT(c.warnings,
-                Contains(AllOf(Field(&Warning::code, GetParam().code), Field(&Warning::text, HasSubstr("gdn")))));
-    EXPECT_THAT(codes(compare_attention(SyntheticComparison{}.runs(), options(20)).warnings),
-                Not(Contains(GetParam().code)));
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Codes, FairnessViolation,
-    ::testing::Values(
-        Violation{"different_data", [](ComparedRun& run) { run.record.data_hash = "4567"; }},
-        Violation{"different_context", [](ComparedRun& run) { run.record.context = 512; }},
-        Violation{"different_vocabulary", [](ComparedRun& run) { run.record.vocab = 1024; }},
-        Violation{"different_batch", [](ComparedRun& run) { run.record.batch_tokens = 16384; }},
-        Violation{"different_parameterization", [](ComparedRun& run) { run.record.parameterization = "sp"; }},
-        Violation{"different_code", [](ComparedRun& run) { run.record.code_version = "9"; }},
-        Violation{"different_schedule",
-                  [](ComparedRun& run) { run.record.spec = R"({"train":{"schedule":{"kind":"cosine"}}})"; }},
-        Violation{"different_tokens", [](ComparedRun& run) { *run.record.tokens += *run.record.tokens / 100; }},
-        Violation{"missing_sizes",
-                  [](ComparedRun& run) {
-                      if (*run.record.width == 256) { run.record.state = RunState::stopped; }
-                  }},
-        Violation{"unequal_parameters",
-                  [](ComparedRun& run) { *run.record.non_embedding_params += *run.record.non_embedding_params / 50; }},
-        Violation{"unpaired_seeds",
-                  [](ComparedRun& run) {
-                      if (run.record.name == "main") { *run.record.seed += 50; }
-                  }},
-        Violation{"no_learning_rate_search",
-                  [](ComparedRun& run) {
-                      if (run.record.name != "main") { run.record.attention = "other"; }
-                  }},
-        Violation{"few_learning_rates",
-                  [](ComparedRun& run) {
-                      if (run.record.name == "lr-search" && *run.record.lr > 1e-2) { run.record.attention = "other"; }
-                  }},
-        Violation{"coarse_learning_rates",
-                  [](ComparedRun& run) {
-                      if (run.record.name == "lr-search" && *run.record.lr > 1e-2) { *run.record.lr *= 2; }
-                  }},
-        Violation{"learning_rate_not_bracketed",
-                  [](ComparedRun& run) {
-                      if (run.record.name == "lr-search") { *run.record.final_val_loss = 5 - *run.record.lr; }
-                  }},
-        Violation{"untuned_learning_rate",
-                  [](ComparedRun& run) {
-                      if (run.record.name == "main") { run.record.lr = 1e-3; }
-                  }},
-        Violation{"unequal_tuning_budget",
-                  [](ComparedRun& run) {
-                      if (run.record.name == "lr-search" && *run.record.lr > 1e-2) { run.record.attention = "other"; }
-                  }},
-        Violation{"no_recheck",
-                  [](ComparedRun& run) {
-                      if (run.record.name == "lr-recheck") { run.record.attention = "other"; }
-                  }},
-        Violation{"recheck_incomplete",
-                  [](ComparedRun& run) {
-                      if (run.record.name == "lr-recheck" && *run.record.lr == 4e-3) {
-                          run.record.state = RunState::failed;
-                      }
-                  }},
-        Violation{"recheck_disagrees",
-                  [](ComparedRun& run) {
-                      if (run.record.name == "lr-recheck") { *run.record.final_val_loss = 5 - 10 * *run.record.lr; }
-                  }}),
-    [](const auto& violation) { return violation.param.code; });
-
-TEST(Fairness, MissesAControl) {
-    SyntheticComparison sweep;
-    sweep.kinds.pop_back();
-
-    EXPECT_THAT(codes(compare_attention(sweep.runs(), options(20)).warnings), Contains("no_control"));
 }
 
 TEST(CompareAttention, RefusesWhatCannotBeCompared) {
@@ -412,7 +196,7 @@ TEST(CompareAttention, RefusesWhatCannotBeCompared) {
     alone.kinds.resize(1);
     SyntheticComparison one_size = sweep;
     one_size.widths = {64};
-    CompareOptions other = options();
+    CompareOptions other = compare_options();
     other.baseline = "moba";
 
     EXPECT_THAT(refusal({}), HasSubstr("no run was chosen"));
@@ -428,7 +212,7 @@ TEST(CompareAttention, GivesNoIntervalWhereNothingIsLeftToEstimateNoise) {
     sweep.widths = {64, 128};
     sweep.seeds = 1;
 
-    const Comparison c = compare_attention(sweep.runs(), options());
+    const Comparison c = compare_attention(sweep.runs(), compare_options());
 
     EXPECT_THAT(codes(c.warnings), AllOf(Contains("few_sizes"), Contains("no_degrees_of_freedom")));
     EXPECT_TRUE(std::isfinite(c.headline().multipliers[1][0].estimate.value));
@@ -450,14 +234,14 @@ TEST(Findings, SayWhatLinearAttentionDoesNotBuy) {
     auto runs = sweep.runs();
     for (auto& run : runs) { run.record.context = 128; }  // heads of 32, chunks of 64 break even at 276.3
 
-    EXPECT_THAT(findings(compare_attention(runs, options(20))),
+    EXPECT_THAT(findings(compare_attention(runs, compare_options(20))),
                 Contains(AllOf(HasSubstr("context of 128"), HasSubstr("buys no FLOPs"), HasSubstr("gdn from 277"))));
     for (auto& run : runs) { run.record.context = 1024; }
-    EXPECT_THAT(findings(compare_attention(runs, options(20))), Not(Contains(HasSubstr("buys no FLOPs"))));
+    EXPECT_THAT(findings(compare_attention(runs, compare_options(20))), Not(Contains(HasSubstr("buys no FLOPs"))));
 }
 
 TEST(ParseBench, ReadsCrossovers) {
-    CompareOptions chosen = options(20);
+    CompareOptions chosen = compare_options(20);
     chosen.bench = parse_bench(R"({"kinds":[{"kind":"dense","points":[{"time":256,"seconds":0.1}],"growth_exponent":2},
         {"kind":"gdn","points":[{"time":256,"seconds":0.2,"flops":1e9}],"growth_exponent":1.02,
          "crossover_with_dense":1024}]})",
@@ -479,7 +263,7 @@ TEST(ParseBench, ReadsCrossovers) {
 }
 
 TEST(Comparison, PrintsTablesAndNumbers) {
-    const Comparison c = compare_attention(SyntheticComparison{}.runs(), options());
+    const Comparison c = compare_attention(SyntheticComparison{}.runs(), compare_options());
 
     const std::string text = to_text(c);
     const auto json = nlohmann::json::parse(to_json(c));
@@ -495,7 +279,7 @@ TEST(Comparison, PrintsTablesAndNumbers) {
 }
 
 TEST(Comparison, IsTheSameOnAnyNumberOfThreads) {
-    CompareOptions chosen = options(64);
+    CompareOptions chosen = compare_options(64);
     chosen.bootstrap.threads = 1;
     const auto one = to_json(compare_attention(SyntheticComparison{}.runs(), chosen));
     chosen.bootstrap.threads = 3;
