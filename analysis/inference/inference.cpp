@@ -53,6 +53,7 @@ std::string variable_name(const Inference& inference, std::size_t variable) {
 }
 
 Inference infer(const Law& law, const Points& points, const InferenceOptions& options) {
+    if (!options.departures.empty()) { require_frontier(law); }
     Inference inference;
     inference.law = &law;
     inference.objective = options.objective;
@@ -76,7 +77,14 @@ Inference infer(const Law& law, const Points& points, const InferenceOptions& op
     });
     mark_fixed(inference);
     inference.derived = estimates(inference, [&](const Values& natural) { return law.derived(natural); });
-    for (const double budget : options.budgets) { inference.predictions.push_back(predict(inference, budget)); }
+    for (const double budget : options.budgets) {
+        inference.predictions.push_back(predict(inference, budget));
+        for (const Departure& departure : options.departures) {
+            inference.departures.push_back({departure, estimates(inference, [&](const Values& natural) {
+                                                return cost(law, natural, budget, departure);
+                                            })});
+        }
+    }
     inference.warnings = options.warnings;
     for (Warning& caveat : find_caveats(inference)) { inference.warnings.push_back(std::move(caveat)); }
     return inference;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "analysis/bootstrap/bootstrap.hpp"
+#include "analysis/frontier/departure.hpp"
 #include "analysis/inference/examination.hpp"
 #include "analysis/inference/outliers.hpp"
 
@@ -35,7 +36,14 @@ struct InferenceOptions {
     std::string variable = "X";       ///< the column that X stands for: "N", "D" or "C"
     std::vector<Exclusion> excluded;  ///< carried into the result
     std::vector<Warning> warnings;    ///< likewise, before those found here
-    std::vector<std::string> ids{};   ///< of the points, for messages: "line 12", a run's id; may be empty
+    std::vector<std::string> ids{    std::vector<Departure> departures{};  ///< whose cost is asked for at every budget; laws of N and D alone
+};   ///< of the points, for messages: "line 12", a run's id; may be empty
+};
+
+/// What a departure from the compute optimum costs at one budget; see cost().
+struct DepartureCost {
+    Departure departure;
+    std::vector<NamedEstimate> values;
 };
 
 /// A fitted law with its intervals and caveats: everything `fit --json` prints.
@@ -52,6 +60,7 @@ struct Inference {
     std::vector<NamedEstimate> parameters;
     std::vector<NamedEstimate> derived;
     std::vector<std::vector<NamedEstimate>> predictions;
+    std::vector<DepartureCost> departures;
     std::optional<HoldOut> hold_out;
     Examination examination;
     std::vector<std::string> ids;   ///< of the points; may be empty

@@ -55,6 +55,11 @@ std::string to_json(const Inference& fit) {
     root["derived"] = object(fit.derived);
     root["predictions"] = Json::array();
     for (const auto& one : fit.predictions) { root["predictions"].push_back(prediction(one)); }
+    for (const auto& [departure, values] : fit.departures) {
+        Json one{{"kind", to_text(departure.kind)}, {"factor", departure.factor}};
+        one.update(prediction(values));
+        root["departures"].push_back(std::move(one));
+    }
     if (fit.hold_out) { root["hold_out"] = json_of(*fit.hold_out); }
     add_examination(root, fit);
     root["excluded"] = Json::array();

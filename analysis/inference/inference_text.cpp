@@ -64,6 +64,11 @@ std::string to_text(const Inference& fit) {
         fmt::format_to(out, "\n  at {} = {}\n", one.front().name, number(one.front().estimate.value));
         append_estimates(text, {one.begin() + 1, one.end()});
     }
+    for (const auto& [departure, values] : fit.departures) {
+        fmt::format_to(out, "\n  at C = {} with {:g} times the optimal {}\n", number(values.front().estimate.value),
+                       departure.factor, departure.kind == Departure::Kind::size ? "size" : "tokens per parameter");
+        append_estimates(text, {values.begin() + 1, values.end()});
+    }
     if (fit.hold_out) { text += "\n" + to_text(*fit.hold_out); }
     text += examination_text(fit);
     if (!fit.excluded.empty()) { text += '\n'; }

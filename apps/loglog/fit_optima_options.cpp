@@ -35,6 +35,15 @@ Given given_of(const EnvelopeArguments& a) {
 
 }  // namespace
 
+std::vector<Departure> departures_of(const FrontierArguments& arguments) {
+    std::vector<Departure> departures;
+    for (const double factor : arguments.off_optimal) { departures.push_back({Departure::Kind::size, factor}); }
+    for (const double factor : arguments.over_train) {
+        departures.push_back({Departure::Kind::tokens_per_parameter, factor});
+    }
+    return departures;
+}
+
 void add_optima_options(CLI::App& verb, FitArguments& arguments) {
     auto& isoflop = arguments.isoflop;
     verb.add_option("--interpolation", isoflop.interpolation,

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "analysis/frontier/departure.hpp"
+
 namespace CLI {
 class App;
 }
@@ -35,6 +37,8 @@ struct FrontierArguments {
     std::vector<double> off_optimal;
     std::vector<double> over_train;
 };
+
+std::vector<Departure> departures_of(const FrontierArguments& arguments);
 
 void add_optima_options(CLI::App& verb, FitArguments& arguments);
 
