@@ -17,6 +17,7 @@ constexpr double smallest_size = 1e3;                    // parameters, or token
 constexpr std::size_t most_named = 5;
 
 void check_losses(const Inference& fit, std::vector<Warning>& found) {
+    if (fit.law->measured() != "loss") { return; }
     std::size_t above = 0;
     double largest = 0;
     for (const double loss : fit.points.loss) {

@@ -80,6 +80,7 @@ RunDataset dataset_of_runs(std::span<const RunRecord> runs, ParameterCount count
     result.data.source = source;
     result.data.columns = {"N", "D", "C", "loss"};
     visit_numbers(RunRecord{}, [&](const char* name, const auto&) { result.data.columns.emplace_back(name); });
+    result.data.columns.emplace_back("with_head_params");
     for (const RunRecord& run : runs) {
         if (std::string reason = why_left_out(run, count); !reason.empty()) {
             result.excluded.push_back({run.id, std::move(reason)});
@@ -88,6 +89,7 @@ RunDataset dataset_of_runs(std::span<const RunRecord> runs, ParameterCount count
         std::vector<std::string> row{cell(parameters_of(run, count)), cell(run.tokens), cell(run.flops),
                                      cell(run.final_val_loss)};
         visit_numbers(run, [&](const char*, const auto& value) { row.push_back(cell(value)); });
+        row.push_back(cell(parameters_of(run, ParameterCount::with_head)));
         result.data.rows.push_back(std::move(row));
         result.data.row_names.push_back(run.id);
     }
