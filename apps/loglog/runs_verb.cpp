@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "apps/loglog/import_verb.hpp"
 #include "apps/loglog/runs_curves.hpp"
 #include "apps/loglog/runs_output.hpp"
 #include "apps/loglog/verbs.hpp"
@@ -284,7 +285,7 @@ void add_query_options(CLI::App& verb, RunsOptions& options) {
 
 void add_runs_verb(CLI::App& app, Program& program) {
     auto options = std::make_shared<RunsOptions>();
-    auto* verb = app.add_subcommand("runs", "List, compare, export and tag the runs of a registry");
+    auto* verb = app.add_subcommand("runs", "List, compare, export, tag and import the runs of a registry");
     verb->require_subcommand(1);
 
     const auto add = [&](const char* name, const char* text, auto action) {
@@ -325,6 +326,7 @@ void add_runs_verb(CLI::App& app, Program& program) {
     tag->add_flag("--remove", options->remove, "Remove the tags instead");
 
     add("rebuild", "Make registry.sqlite again from the run folders alone", rebuild_runs);
+    add_import_verb(*verb, program);
 }
 
 }  // namespace loglog

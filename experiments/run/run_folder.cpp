@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "db/files/publish.hpp"
+#include "db/registry/external_run.hpp"
 #include "engine/base/error.hpp"
 #include "experiments/run/curves.hpp"
 #include "experiments/run/environment.hpp"
@@ -136,7 +137,8 @@ void fill_convention(RunRecord& record) {
     }
 }
 
-/// The record of a planned run: run.json, spec.json and tags.json.
+/// The record of a planned run, or of an external one, which is never anything but what it was imported as: run.json,
+/// spec.json and tags.json.
 RunRecord read_plan(const fs::path& folder) {
     RunRecord record;
     try {
@@ -145,7 +147,7 @@ RunRecord read_plan(const fs::path& folder) {
     record.spec = parse_file(folder / "spec.json").dump();
     record.tags = read_tags(folder);
     record.folder = (fs::path{"runs"} / record.id).string();
-    record.state = RunState::planned;
+    if (!is_external(record)) { record.state = RunState::planned; }
     return record;
 }
 
@@ -231,7 +233,7 @@ RunRecord record_from_folder(const fs::path& folder) {
 
 void complete_run_folder(const fs::path& folder, const RunRecord& record) {
     const bool ended = !record.finished_at.empty();
-    if (!ended || fs::exists(folder / "curves.h5")) { return; }
+    if (!ended || is_external(record) || fs::exists(folder / "curves.h5")) { return; }
     write_curves(folder / "curves.h5", curves_from(read_journal(journal_path(folder))),
                  {record.id, record.spec, to_text(record.state)});
 }
@@ -252,6 +254,9 @@ LiveRun::LiveRun(fs::path folder, JournalWriter journal) : folder_{std::move(fol
 
 LiveRun LiveRun::open(const fs::path& folder, std::int64_t resume_step) {
     const RunRecord plan = read_plan(folder);
+    if (is_external(plan)) {
+        throw InputError{"run " + plan.id + " was imported from another program; it cannot be trained here"};
+    }
     const fs::path path = journal_path(folder);
     if (!fs::exists(path)) { JournalWriter::create(path); }
     const Journal journal = read_journal(path);

@@ -1,9 +1,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include <array>
 #include <string>
 
+#include "engine/base/short_id.hpp"
 #include "experiments/spec/run_spec.hpp"
 
 namespace loglog {
@@ -29,10 +29,7 @@ std::string run_id(const RunSpec& resolved, std::string_view data_hash, std::str
     text.append("\n").append(data_hash).append("\n").append(code_version);
     const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
 
-    constexpr std::string_view digits = "0123456789abcdefghjkmnpqrstvwxyz";  // Crockford's base 32
-    constexpr int characters = 12;
-    std::string id;
-    for (int i = 0; i < characters; ++i) { id += digits[(hash.high64 >> (59 - 5 * i)) & 31]; }
+    std::string id = short_id(hash.high64);
     if (repeat > 1) { id.append("-").append(std::to_string(repeat)); }
     return id;
 }

@@ -4,6 +4,6 @@ loglog_add_test(runs_output_test
   LINK loglog::registry fmt::fmt nlohmann_json::nlohmann_json)
 loglog_add_test(runs_verb_test
   SOURCES ${CMAKE_CURRENT_LIST_DIR}/runs_verb_test.cpp ${loglog_app}/runs_verb.cpp ${loglog_app}/runs_output.cpp
-    ${loglog_app}/runs_curves.cpp
-  LINK loglog::run_records loglog::files fmt::fmt nlohmann_json::nlohmann_json)
+    ${loglog_app}/import_verb.cpp ${loglog_app}/runs_curves.cpp
+  LINK loglog::import loglog::run_records loglog::files fmt::fmt nlohmann_json::nlohmann_json)
 target_include_directories(runs_verb_test SYSTEM PRIVATE ${LOGLOG_CLI11_INCLUDE})
