@@ -55,21 +55,23 @@ struct DataConstrained {
         const T d = effective(ln_d, ln_u, q[5]) - constant<T>(centre[1]);
         return log(q[0] + exp(q[1] - q[3] * n) + exp(q[2] - q[4] * d));
     }
+    /// A dense grid of RD and RN, in which the objective has several minima, beside one start of the other five; and a
+    /// grid of those beside one RD and RN.
     static std::vector<Values> starts(const Points& points) {
         std::vector<Values> grid;
         const double smallest = smallest_loss(points);
         const double typical = typical_loss(points);
-        for (const double inverse_rd : {1.0, 0.2, 0.04, 0.005}) {
-            for (const double inverse_rn : {1.0, 0.2, 0.04}) {
-                for (const double floor_share : {0.3, 0.75}) {
-                    const double above = typical - floor_share * smallest;
-                    for (const double n_share : {0.35, 0.65}) {
-                        for (const double alpha : {0.25, 0.5}) {
-                            grid.push_back({floor_share * smallest, std::log(n_share * above),
-                                            std::log((1 - n_share) * above), alpha, alpha, inverse_rd, inverse_rn});
-                        }
-                    }
-                }
+        const auto add = [&](double floor_share, double n_share, double alpha, double rd, double rn) {
+            const double above = typical - floor_share * smallest;
+            grid.push_back({floor_share * smallest, std::log(n_share * above), std::log((1 - n_share) * above), alpha,
+                            alpha, 1 / rd, 1 / rn});
+        };
+        for (const double rd : {1.5, 4.0, 10.0, 25.0, 60.0, 150.0, 1000.0}) {
+            for (const double rn : {0.7, 1.7, 4.0, 10.0, 50.0}) { add(0.6, 0.5, 0.35, rd, rn); }
+        }
+        for (const double floor_share : {0.3, 0.8}) {
+            for (const double n_share : {0.35, 0.65}) {
+                for (const double alpha : {0.25, 0.5}) { add(floor_share, n_share, alpha, 15, 5); }
             }
         }
         return grid;

@@ -147,7 +147,7 @@ class FormLaw final : public Law {
         const RobustResiduals residuals{*this, points, objective, delta};
         ceres::TinySolver<RobustResiduals> solver;
         solver.options.max_num_iterations = 60;
-        solver.options.function_tolerance = 1e-12;
+        solver.options.function_tolerance = 1e-6;  // Newton takes over: cheaper than LM's slow end
         solver.options.gradient_tolerance = 1e-14;
         solver.options.cost_threshold = 1e-28;
         Eigen::Matrix<double, count, 1> q = Eigen::Map<const Eigen::Matrix<double, count, 1>>(start.data());
