@@ -77,6 +77,9 @@ Inference infer(const Law& law, const Points& points, const InferenceOptions& op
     });
     mark_fixed(inference);
     inference.derived = estimates(inference, [&](const Values& natural) { return law.derived(natural); });
+    inference.profiles = profile_intervals(law, points, options.objective, inference.optimum, options.bootstrap.level,
+                                           options.bootstrap.threads);
+    inference.covariance = parameter_covariance(law, points, options.objective, inference.optimum, inference.resamples);
     for (const double budget : options.budgets) {
         inference.predictions.push_back(predict(inference, budget));
         for (const Departure& departure : options.departures) {
@@ -86,6 +89,11 @@ Inference infer(const Law& law, const Points& points, const InferenceOptions& op
         }
     }
     inference.warnings = options.warnings;
+    if (inference.profiles.found_lower) {
+        inference.warnings.push_back({"lower_optimum",
+                                      "a refit with one parameter held ended below the optimum that the "
+                                      "search found: the parameters may belong to another one"});
+    }
     for (Warning& caveat : find_caveats(inference)) { inference.warnings.push_back(std::move(caveat)); }
     return inference;
 }

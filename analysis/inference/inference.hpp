@@ -7,8 +7,10 @@
 
 #include "analysis/bootstrap/bootstrap.hpp"
 #include "analysis/frontier/departure.hpp"
+#include "analysis/inference/covariance.hpp"
 #include "analysis/inference/examination.hpp"
 #include "analysis/inference/outliers.hpp"
+#include "analysis/inference/profile.hpp"
 
 namespace loglog {
 
@@ -32,12 +34,12 @@ struct Exclusion {
 struct InferenceOptions {
     Objective objective;
     BootstrapOptions bootstrap;
-    std::vector<double> budgets;      ///< what to predict for: FLOPs, or X for laws of one variable
-    std::string variable = "X";       ///< the column that X stands for: "N", "D" or "C"
-    std::vector<Exclusion> excluded;  ///< carried into the result
-    std::vector<Warning> warnings;    ///< likewise, before those found here
-    std::vector<std::string> ids{    std::vector<Departure> departures{};  ///< whose cost is asked for at every budget; laws of N and D alone
-};   ///< of the points, for messages: "line 12", a run's id; may be empty
+    std::vector<double> budgets;          ///< what to predict for: FLOPs, or X for laws of one variable
+    std::string variable = "X";           ///< the column that X stands for: "N", "D" or "C"
+    std::vector<Exclusion> excluded;      ///< carried into the result
+    std::vector<Warning> warnings;        ///< likewise, before those found here
+    std::vector<std::string> ids{};       ///< of the points, for messages: "line 12", a run's id; may be empty
+    std::vector<Departure> departures{};  ///< whose cost is asked for at every budget; laws of N and D alone
 };
 
 /// What a departure from the compute optimum costs at one budget; see cost().
@@ -57,6 +59,8 @@ struct Inference {
     double condition = 0;  ///< see condition_number()
     Values natural{};
     Resamples resamples;
+    Profiles profiles;
+    ParameterCovariance covariance;
     std::vector<NamedEstimate> parameters;
     std::vector<NamedEstimate> derived;
     std::vector<std::vector<NamedEstimate>> predictions;

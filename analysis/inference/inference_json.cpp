@@ -53,6 +53,7 @@ std::string to_json(const Inference& fit) {
     root["bootstrap"] = {{"resamples", fit.resamples.requested}, {"used", fit.resamples.natural.size()}};
     root["parameters"] = parameters_of(fit);
     root["derived"] = object(fit.derived);
+    add_intervals(root, fit);
     root["predictions"] = Json::array();
     for (const auto& one : fit.predictions) { root["predictions"].push_back(prediction(one)); }
     for (const auto& [departure, values] : fit.departures) {

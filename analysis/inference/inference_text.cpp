@@ -5,6 +5,7 @@
 #include <map>
 
 #include "analysis/inference/examination_text.hpp"
+#include "analysis/inference/intervals_text.hpp"
 
 namespace loglog {
 namespace {
@@ -57,9 +58,11 @@ std::string to_text(const Inference& fit) {
     fmt::format_to(out, " = {:.7g}\n{} of {} starts agree, gradient {:.1e}, condition {:.2g}\n\n",
                    fit.optimum.best.value, fit.optimum.agreeing, fit.optimum.starts, fit.optimum.best.gradient_norm,
                    fit.condition);
-    fmt::format_to(out, "  {:<22}{:>12}{:>12}{:>14}{:>12}\n", "", "value", "se", "95% from", "to");
+    fmt::format_to(out, "  {:<22}{:>12}{:>12}{:>14}{:>12}\n", "", "value", "se",
+                   fmt::format("{:g}% from", 100 * fit.resamples.level), "to");
     append_parameters(text, fit);
     append_estimates(text, fit.derived);
+    text += intervals_text(fit);
     for (const auto& one : fit.predictions) {
         fmt::format_to(out, "\n  at {} = {}\n", one.front().name, number(one.front().estimate.value));
         append_estimates(text, {one.begin() + 1, one.end()});

@@ -16,8 +16,8 @@ std::string choose_x(const Dataset& data, const Question& question, const Law& l
         return question.x;
     }
     if (law.measured() != "loss") {
-        throw InputError{"the law '" + question.law + "' is a function of a column that --x must name: " +
-                         std::string{law.formula()}};
+        throw InputError{"the law '" + question.law +
+                         "' is a function of a column that --x must name: " + std::string{law.formula()}};
     }
     for (const std::string name : {"N", "D", "C"}) {
         if (question.mapping.contains(name) || has_column(data, name, question.mapping)) { return name; }
@@ -89,6 +89,7 @@ Prepared prepare(const Dataset& data, const Question& question, const Law& law) 
         const std::span<const double> columns[] = {chosen.x};
         prepared.points = make_points(columns, chosen.loss);
         options.ids = std::move(chosen.ids);
+        assign_units(prepared.points, options, data, question.mapping, question.units);
         return prepared;
     }
     std::vector<std::size_t> columns;
@@ -99,6 +100,7 @@ Prepared prepare(const Dataset& data, const Question& question, const Law& law) 
     prepared.points = make_points(spans, numbers.back());
     options.variable = std::string{law.variables()[0]};
     options.ids = data.row_names;
+    assign_units(prepared.points, options, data, question.mapping, question.units);
     return prepared;
 }
 

@@ -5,6 +5,7 @@
 
 #include "analysis/fit/dataset.hpp"
 #include "analysis/inference/inference.hpp"
+#include "analysis/inference/resampling_units.hpp"
 #include "analysis/laws/law_choice.hpp"
 
 namespace loglog {
@@ -26,6 +27,7 @@ struct Question {
     InferenceOptions inference;
     int hold_out = 0;  ///< so many largest values are predicted from the rest; 0: none
     ExaminationOptions examine;
+    UnitOptions units;  ///< which points are resampled together
 };
 
 /// The points that a law is fitted to, and what is said about how they were chosen.
