@@ -14,8 +14,15 @@
 namespace loglog {
 namespace {
 
-constexpr std::string_view quantities[] = {"N",    "D",    "C",  "loss",     "U",     "run",
-                                           "seed", "step", "lr", "schedule", "batch", "weight"};
+constexpr std::string_view quantities[] = {"N",         "D",
+                                           "C",         "loss",
+                                           "U",         "run",
+                                           "seed",      "step",
+                                           "lr",        "schedule",
+                                           "batch",     "weight",
+                                           "N_star",    "N_star_logstd",
+                                           "D_star",    "D_star_logstd",
+                                           "loss_star", "loss_star_logstd"};
 
 }  // namespace
 

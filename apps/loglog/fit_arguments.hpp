@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "analysis/inference/run_dataset.hpp"
+#include "apps/loglog/fit_optima_options.hpp"
 
 namespace loglog {
 
@@ -27,10 +28,13 @@ struct FitArguments {
     bool all_points = false;
     bool json = false;
     std::string registry;
+    IsoflopArguments isoflop;
+    EnvelopeArguments envelope;
+    FrontierArguments frontier;
 };
 
-/// "N=COLUMN" -> {N, COLUMN}; quantities are N, D, C, loss, U (unique tokens), run, seed, step, lr, schedule, batch and
-/// weight. Throws InputError.
+/// "N=COLUMN" -> {N, COLUMN}; quantities are N, D, C, loss, U (unique tokens), run, seed, step, lr, schedule, batch,
+/// weight, and of ready optima N_star, D_star, loss_star, each also with _logstd. Throws InputError.
 std::map<std::string, std::string> parse_maps(const std::vector<std::string>& maps);
 
 /// 0 for no text, 1 for "largest", K for "K". Throws InputError.

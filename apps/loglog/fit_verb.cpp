@@ -16,6 +16,7 @@ void fit(const FitArguments& arguments) {
     if (arguments.csv.empty() && arguments.where.empty()) {
         throw InputError{"fit: say what to fit: --csv FILE, or --where SQL over the registry (all runs: --where true)"};
     }
+    refuse_foreign_options(arguments);
     if (const FitProcedure* procedure = find_procedure(arguments.law)) { return procedure->run(arguments); }
     Question question;
     question.law = arguments.law;
@@ -27,6 +28,7 @@ void fit(const FitArguments& arguments) {
     question.inference.objective = parse_objective(arguments.objective, arguments.delta);
     question.inference.bootstrap = {arguments.bootstrap, Seed{arguments.seed}, default_threads()};
     question.inference.budgets = arguments.budgets;
+    question.inference.departures = departures_of(arguments.frontier);
     find_law(arguments.law);  // a wrong name is told before a large file is read
 
     RunDataset gathered = gather(arguments, question.inference.warnings);
@@ -43,7 +45,7 @@ void add_fit_verb(CLI::App& app, Program&) {
     CLI::App* verb = app.add_subcommand("fit", "Fit a scaling law to runs, or to a table of published ones");
     verb->add_option("--where", arguments->where, "SQL expression that chooses runs, or rows of the CSV file");
     verb->add_option("--csv", arguments->csv, "table with columns N,D,C,loss or params,tokens,flops,loss");
-    verb->add_option("--law", arguments->law, "power, saturating or chinchilla")->required();
+    verb->add_option("--law", arguments->law, "power, saturating, kaplan, chinchilla, isoflop, envelope, ...")->required();
     verb->add_option("--x", arguments->x, "what a law of one variable is a function of: N, D or C");
     verb->add_option("--y", arguments->y, "column of the loss");
     verb->add_option("--map", arguments->maps, "N=COLUMN: the column that holds N (likewise D, C, loss)");
@@ -57,6 +59,7 @@ void add_fit_verb(CLI::App& app, Program&) {
     verb->add_option("--hold-out", arguments->hold_out, "'largest' or K: predict the K largest sizes from the others");
     verb->add_option("--predict", arguments->budgets, "budget in FLOPs (or X) to predict the loss for");
     verb->add_flag("--all-points", arguments->all_points, "laws of one variable use every run, not the best per X");
+    add_optima_options(*verb, *arguments);
     verb->add_flag("--json", arguments->json, "print JSON");
     verb->add_option("--registry", arguments->registry, "registry folder");
     verb->callback([arguments] { fit(*arguments); });
