@@ -14,8 +14,8 @@ namespace loglog {
 namespace {
 
 /// Quantities that a row says of its step, not of its run.
-constexpr std::array<std::string_view, 9> of_steps{"run",  "step",    "loss",  "train_loss", "lr",
-                                                   "name", "created", "state", "finished"};
+constexpr std::array<std::string_view, 10> of_steps{"run", "step", "loss",    "train_loss", "bits_per_byte",
+                                                    "lr",  "name", "created", "state",      "finished"};
 /// Those that may be either.
 constexpr std::array<std::string_view, 3> of_steps_or_run{"D", "C", "seconds"};
 
@@ -105,9 +105,12 @@ class CurveAssembler {
             check_constant(group, quantity.name);
         }
         std::set<std::string_view> except{along_run_};
-        except.insert({"lr", "created", "finished", "name"});
+        except.insert({"lr", "created", "finished", "name", "bits_per_byte"});
         for (auto row = group.rows.rbegin(); row != group.rows.rend(); ++row) {  // the first row's values stay
             reader_.fill(record, table_.rows[*row], except);
+        }
+        for (const std::size_t row : group.rows) {
+            if (const auto bits = reader_.positive(table_.rows[row], "bits_per_byte")) { record.bits_per_byte = bits; }
         }
         const auto& first = table_.rows[group.rows.front()];
         const auto& last = table_.rows[group.rows.back()];

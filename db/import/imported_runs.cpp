@@ -156,9 +156,15 @@ void fill_computed(ImportedRun& run, const ColumnChoice& choice, const ImportOpt
     quantities["C"] = {{"computed", "6nd"}, {"stored_as", "flops"}};
 }
 
-/// Of everything that a fit or a page would use; not of where it came from.
+/// Of everything that a fit or a page would use; not of where it came from. Columns without a value are left out, so
+/// that a column which a later program adds changes no id.
 std::string identity_of(const ImportedRun& run, const Json& others) {
-    std::string text = "loglog imported run 1\n" + to_json(run.record) + "\n" + others.dump() + "\n";
+    const Json columns = Json::parse(to_json(run.record));
+    Json known = Json::object();
+    for (const auto& [name, value] : columns.items()) {
+        if (!value.is_null()) { known[name] = value; }
+    }
+    std::string text = "loglog imported run 1\n" + known.dump() + "\n" + others.dump() + "\n";
     const auto add = [&](const std::optional<double>& value) {
         text += value ? fmt::format(",{}", *value) : std::string{","};
     };
@@ -215,6 +221,48 @@ void note_what_is_missing(ImportedTable& result, const ColumnChoice& choice) {
     say(count(&RunRecord::non_embedding_params), "N (parameters)");
 }
 
+/// The runs with what is known of all of them: family, state, computed quantities.
+void complete(std::vector<AssembledRun>& runs, const ColumnChoice& choice, const ImportOptions& options,
+              const States& states, bool plain_loss, Json& quantities) {
+    for (auto& [run, rows] : runs) {
+        run.record.family = external_family;
+        if (choice.curves) { judge_curve(run.record, run.curve); }
+        if (plain_loss) { take_for_training_too(run); }
+        states.apply(run.record, rows);
+        fill_computed(run, choice, options, quantities);
+    }
+}
+
+std::string spec_of(const ImportOrigin& origin, const std::string& place, const Json& quantities, const Json& others) {
+    const Json origins = {{"file", origin.file},
+                          {"format", origin.format},
+                          {"hash", origin.hash},
+                          {"place", place},
+                          {"quantities", quantities}};
+    return Json{{"import", origins}, {"columns", others}}.dump();
+}
+
+/// Gives the runs their ids and specifications and moves each into the result once.
+void publish(std::vector<AssembledRun>& runs, const ImportTable& table, const ColumnChoice& choice,
+             const ImportOrigin& origin, const Json& quantities, ImportedTable& result) {
+    std::map<std::string, std::string> seen;  // id -> place
+    for (auto& [run, rows] : runs) {
+        const Json others = other_columns(table, choice, rows);
+        const std::string& place = table.rows[rows.front()].place;
+        run.record.id = identity_of(run, others);
+        const auto [same, is_new] = seen.try_emplace(run.record.id, place);
+        if (is_new) {
+            if (choice.curves && run.record.name.empty()) {
+                run.record.name = origin.file.substr(0, origin.file.rfind('.'));
+            }
+            run.record.spec = spec_of(origin, place, quantities, others);
+            result.runs.push_back(std::move(run));
+        } else {
+            result.notes.push_back(place + " is the same run as " + same->second + ": taken once");
+        }
+    }
+}
+
 }  // namespace
 
 ImportedTable import_runs(const ImportTable& table, const ImportOptions& options, const ImportOrigin& origin) {
@@ -234,42 +282,11 @@ ImportedTable import_runs(const ImportTable& table, const ImportOptions& options
                                " does not say whether it is of training or validation: taken for both");
     }
     Json quantities = quantities_used(table, choice, options);
-    std::map<std::string, std::string> seen;  // id -> place
-    for (AssembledRun& one : assembled) {
-        ImportedRun& run = one.run;
-        run.record.family = external_family;
-        if (choice.curves) { judge_curve(run.record, run.curve); }
-        if (plain_loss) { take_for_training_too(run); }
-        states.apply(run.record, one.rows);
-        fill_computed(run, choice, options, quantities);
-    }
+    complete(assembled, choice, options, states, plain_loss, quantities);
     check_units(assembled, table, choice, options, problems);
     problems.throw_if_any();
 
-    for (AssembledRun& one : assembled) {
-        ImportedRun& run = one.run;
-        if (choice.curves && run.record.name.empty()) {
-            run.record.name = origin.file.substr(0, origin.file.rfind('.'));
-        }
-        const Json others = other_columns(table, choice, one.rows);
-        const std::string& place = table.rows[one.rows.front()].place;
-        run.record.id = identity_of(run, others);
-        const auto [same, is_new] = seen.try_emplace(run.record.id, place);
-        if (!is_new) {
-            result.notes.push_back(place + " is the same run as " + same->second + ": taken once");
-            continue;
-        }
-        run.record.spec = Json{
-            {"import",
-             {{"file", origin.file},
-              {"format", origin.format},
-              {"hash", origin.hash},
-              {"place", place},
-              {"quantities", quantities}}},
-            {"columns",
-             others}}.dump();
-        result.runs.push_back(std::move(run));
-    }
+    publish(assembled, table, choice, origin, quantities, result);
     describe(result, quantities);
     note_what_is_missing(result, choice);
     return result;

@@ -98,7 +98,7 @@ void check_units(std::span<const AssembledRun> runs, const ImportTable& table, c
     if (choice.columns.contains("C")) { check_magnitude(sizes, {"C", "FLOPs", &Sizes::C, 1e9}, options, problems); }
     if (problems.size() > before || has_scale(options)) { return; }
     check_compute(runs, sizes, table, problems);
-    check_ratio(sizes, problems);
+    if (problems.size() == before) { check_ratio(sizes, problems); }
 }
 
 }  // namespace loglog

@@ -90,7 +90,7 @@ TEST(ImportedRuns, RefuseUnitsThatContradictEachOther) {
     // The second row has N in millions.
     EXPECT_THAT(refusal("N,D,C,loss\n1e7,2e8,1.2e16,3.5\n20,4e8,4.8e16,3.4\n"),
                 AllOf(HasSubstr("1 problem"), HasSubstr("line 3: C = 4.8e+16 is 1e+06 times 6 N D")));
-    EXPECT_THAT(refusal("N,D,loss\n1e7,200000,3.5\n2e9,400000,3.4\n"), HasSubstr("tokens per parameter"));
+    EXPECT_THAT(refusal("N,D,loss\n1e9,200000,3.5\n2e9,400000,3.4\n"), HasSubstr("tokens per parameter"));
 }
 
 TEST(ImportedRuns, TellAllProblemsWithLineColumnAndNearestName) {
@@ -175,6 +175,24 @@ TEST(ImportedCurves, RefuseRowsThatContradictEachOther) {
                       HasSubstr("line 3, column 'N': found '2e6' but '1e6' before it in the same run 'a'"),
                       HasSubstr("line 4, column 'loss': found 2.5 but 3 for the same run and step before"),
                       HasSubstr("line 5, column 'run': found nothing, wanted the run's name")));
+}
+
+TEST(ImportedCurves, KeepTheLastBitsPerByteAndNoColumnThatVaries) {
+    const auto imported = import_csv("run,step,loss,bpb,gpu_load,cluster\na,1,3,1.5,0.5,x\na,2,2.5,1.25,0.75,x\n");
+
+    EXPECT_EQ(imported.runs[0].record.bits_per_byte, 1.25);
+    EXPECT_EQ(json::parse(imported.runs[0].record.spec)["columns"], json::parse(R"({"cluster": "x"})"));
+}
+
+TEST(ImportedCurves, HaveIdsThatDoNotDependOnTheFilesName) {
+    const ImportTable table = parse_csv_table("step,loss\n1,3\n", "a.csv");
+
+    const auto first = import_runs(table, {}, {"a.csv", "csv", "x"}).runs[0].record;
+    const auto second = import_runs(table, {}, {"b.csv", "csv", "y"}).runs[0].record;
+
+    EXPECT_EQ(first.id, second.id);
+    EXPECT_EQ(first.name, "a");
+    EXPECT_EQ(second.name, "b");
 }
 
 TEST(ImportedCurves, AreNamedBySeveralColumns) {
