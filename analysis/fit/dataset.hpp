@@ -24,8 +24,8 @@ Dataset read_csv(const std::filesystem::path& file);
 
 /// The rows for which the SQL expression `where` is true. The rows are put into an in-memory SQLite table (numbers as
 /// numbers, empty cells as NULL) and the expression can do nothing but read it. Throws InputError with SQLite's message
-/// and the known columns for an expression that is refused.
-Dataset filter(const Dataset& data, const std::string& where);
+/// and the known columns for an expression that is refused; `option` is what the user called the expression.
+Dataset filter(const Dataset& data, const std::string& where, const std::string& option = "--where");
 
 /// Position of the column that stands for "N", "D", "C" or "loss": as `mapping` says, else a column of that name, else
 /// its usual other names (params, tokens, flops, val_loss, ...). Throws InputError that names the nearest column.

@@ -87,16 +87,17 @@ int allow_reading_only(void*, int action, const char*, const char* second, const
     return SQLITE_DENY;
 }
 
-[[noreturn]] void refuse(const Dataset& data, const std::string& where, const std::string& why) {
+[[noreturn]] void refuse(const Dataset& data, const std::string& option, const std::string& where,
+                         const std::string& why) {
     std::string columns;
     for (const auto& name : data.columns) { columns += (columns.empty() ? "" : ", ") + name; }
-    throw InputError{"--where '" + where + "' is not an expression over " + data.source + ": " + why +
+    throw InputError{option + " '" + where + "' is not an expression over " + data.source + ": " + why +
                      "; the columns are " + columns};
 }
 
 }  // namespace
 
-Dataset filter(const Dataset& data, const std::string& where) {
+Dataset filter(const Dataset& data, const std::string& where, const std::string& option) {
     const Database database = load(data);
     sqlite3_set_authorizer(database.get(), allow_reading_only, nullptr);
     sqlite3_limit(database.get(), SQLITE_LIMIT_EXPR_DEPTH, 200);
@@ -106,8 +107,8 @@ Dataset filter(const Dataset& data, const std::string& where) {
     const char* rest = nullptr;
     const int status = sqlite3_prepare_v2(database.get(), sql.c_str(), -1, &native, &rest);
     const Statement statement{native};
-    if (status != SQLITE_OK) { refuse(data, where, sqlite3_errmsg(database.get())); }
-    if (rest != nullptr && *rest != '\0') { refuse(data, where, "it holds more than one statement"); }
+    if (status != SQLITE_OK) { refuse(data, option, where, sqlite3_errmsg(database.get())); }
+    if (rest != nullptr && *rest != '\0') { refuse(data, option, where, "it holds more than one statement"); }
 
     Dataset kept{data.source, data.columns, {}, {}};
     int step = SQLITE_ROW;
@@ -116,9 +117,9 @@ Dataset filter(const Dataset& data, const std::string& where) {
         kept.rows.push_back(data.rows[row]);
         kept.row_names.push_back(data.row_names[row]);
     }
-    if (step != SQLITE_DONE) { refuse(data, where, sqlite3_errmsg(database.get())); }
+    if (step != SQLITE_DONE) { refuse(data, option, where, sqlite3_errmsg(database.get())); }
     if (kept.rows.empty()) {
-        throw InputError{"--where '" + where + "' selects none of the " + std::to_string(data.rows.size()) +
+        throw InputError{option + " '" + where + "' selects none of the " + std::to_string(data.rows.size()) +
                          " rows of " + data.source};
     }
     return kept;
