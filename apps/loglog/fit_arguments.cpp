@@ -7,6 +7,8 @@
 #include <iterator>
 #include <string_view>
 
+#include "analysis/inference/checks_input.hpp"
+#include "analysis/inference/checks_runs.hpp"
 #include "apps/loglog/verbs.hpp"
 #include "db/registry/registry.hpp"
 #include "engine/base/error.hpp"
@@ -51,15 +53,28 @@ int parse_hold_out(const std::string& text) {
     return count;
 }
 
+std::optional<Dataset> before_exclusions(const FitArguments& arguments, std::size_t kept_rows) {
+    if (arguments.csv.empty() || arguments.where.empty()) { return std::nullopt; }
+    Dataset all = read_csv(arguments.csv);
+    const std::size_t left_out = all.rows.size() - kept_rows;
+    if (left_out == 0 || 10 * left_out > all.rows.size()) { return std::nullopt; }
+    return all;
+}
+
 RunDataset gather(const FitArguments& arguments, std::vector<Warning>& warnings) {
     if (!arguments.csv.empty()) {
         const Dataset all = read_csv(arguments.csv);
-        return {arguments.where.empty() ? all : filter(all, arguments.where), {}};
+        RunDataset chosen{arguments.where.empty() ? all : filter(all, arguments.where), {}};
+        auto mapping = parse_maps(arguments.maps);
+        if (!arguments.y.empty()) { mapping["loss"] = arguments.y; }
+        warnings = table_warnings(chosen.data, mapping);
+        return chosen;
     }
     const auto folder = registry_folder(arguments.registry);
     const auto registry = Registry::open(folder, Access::read);
     const auto runs = registry.select(arguments.where);
     warnings = mixture_warnings(runs);
+    for (Warning& warning : hygiene_warnings(runs)) { warnings.push_back(std::move(warning)); }
     return dataset_of_runs(runs, parse_parameter_count(arguments.count), "registry " + folder);
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,9 @@ struct FitArguments {
     int bootstrap = 1000;
     std::uint64_t seed = 1;
     std::string hold_out;
+    std::vector<std::string> against;
+    bool sensitivity = false;
+    bool cross_validate = false;
     std::vector<double> budgets;
     bool all_points = false;
     bool json = false;
@@ -39,6 +43,10 @@ std::map<std::string, std::string> parse_maps(const std::vector<std::string>& ma
 
 /// 0 for no text, 1 for "largest", K for "K". Throws InputError.
 int parse_hold_out(const std::string& text);
+
+/// The rows of the CSV file before --where, if it left out at most a tenth of them: what such an exclusion changes is
+/// part of the sensitivity, while a --where that chooses one study of several is none.
+std::optional<Dataset> before_exclusions(const FitArguments& arguments, std::size_t kept_rows);
 
 /// The rows of the CSV file or the runs of the registry that were asked for; caveats of the set go into `warnings`.
 RunDataset gather(const FitArguments& arguments, std::vector<Warning>& warnings);

@@ -31,8 +31,15 @@ void fit(const FitArguments& arguments) {
     question.inference.departures = departures_of(arguments.frontier);
     find_law(arguments.law);  // a wrong name is told before a large file is read
 
+    question.examine.laws = true;
+    question.examine.against = arguments.against;
+    question.examine.conventions = true;
+    question.examine.sensitivity = arguments.sensitivity;
+    question.examine.cross_validation = arguments.cross_validate;
+
     RunDataset gathered = gather(arguments, question.inference.warnings);
     question.inference.excluded = std::move(gathered.excluded);
+    if (arguments.sensitivity) { question.examine.all_rows = before_exclusions(arguments, gathered.data.rows.size()); }
     const Inference inference = answer(gathered.data, std::move(question));
     const std::string text = arguments.json ? to_json(inference) + "\n" : to_text(inference);
     std::fputs(text.c_str(), stdout);
@@ -57,6 +64,10 @@ void add_fit_verb(CLI::App& app, Program&) {
         ->check(CLI::Range(0, 10'000'000));
     verb->add_option("--seed", arguments->seed, "of the resampling");
     verb->add_option("--hold-out", arguments->hold_out, "'largest' or K: predict the K largest sizes from the others");
+    verb->add_flag("--sensitivity", arguments->sensitivity,
+                   "also refit under other objectives, counts and exclusions, and show the spread");
+    verb->add_flag("--cross-validate", arguments->cross_validate, "also predict each size from all others");
+    verb->add_option("--against", arguments->against, "another law of the same variables to compare with");
     verb->add_option("--predict", arguments->budgets, "budget in FLOPs (or X) to predict the loss for");
     verb->add_flag("--all-points", arguments->all_points, "laws of one variable use every run, not the best per X");
     add_optima_options(*verb, *arguments);
