@@ -54,6 +54,37 @@ class Fit(unittest.TestCase):
         self.assertEqual(fit["hold_out"]["n_points"], 5)
         self.assertLess(abs(fit["hold_out"]["worst_error_nats"]), 1e-6)
 
+    def test_sensitivity_shows_what_choices_change(self):
+        fit = self.fit_json("--law", "chinchilla", "--where", "bad = 0", "--bootstrap", "20", "--sensitivity")
+        choices = [one["choice"] for one in fit["sensitivity"]]
+        self.assertTrue(choices[0].startswith("as asked"))
+        for choice in ("ls-log", "l1-log", "huber-log, delta 0.1", "all 26 rows, without --where"):
+            self.assertIn(choice, choices)
+        self.assertAlmostEqual(fit["sensitivity"][choices.index("ls-log")]["parameters"]["alpha"], .34, places=6)
+        for key in ("low", "high", "low_choice", "high_choice"):
+            self.assertIn(key, fit["sensitivity_range"]["a"])
+
+    def test_a_row_far_off_is_named_and_kept(self):
+        fit = self.fit_json("--law", "chinchilla", "--bootstrap", "0")
+        self.assertEqual([one["id"] for one in fit["outliers"]], ["line 28"])
+        self.assertEqual(fit["n_points"], 26)
+        self.assertIn("outliers", [warning["code"] for warning in fit["warnings"]])
+        self.assertIn("implausible_loss", [warning["code"] for warning in fit["warnings"]])  # 99 nats
+
+    def test_runs_on_one_ray_are_refused(self):
+        rows = [f"{n},{20 * n},{1.7 + 400 * n**-.34 + 600 * (20 * n)**-.3}" for n in (1e6 * 2**i for i in range(8))]
+        self.csv.write_text("N,D,loss\n" + "\n".join(rows) + "\n")
+        error = self.fit("--csv", str(self.csv), "--law", "chinchilla", status=2).stderr
+        self.assertIn("one ray of tokens per parameter", error)
+        self.assertIn("vary D at fixed N", error)
+
+    def test_other_laws_are_compared(self):
+        words = ("--where", "bad = 0", "--law", "power", "--x", "N", "--bootstrap", "0")
+        scores = self.fit_json(*words)["model_choice"]["laws"]
+        self.assertEqual([(one["law"], one["fitted"]) for one in scores[:2]], [("power", True), ("saturating", False)])
+        error = self.fit("--csv", str(self.csv), *words, "--against", "chinchilla", status=2).stderr
+        self.assertIn("no law of the same variables", error)
+
     def test_same_seed_same_intervals(self):
         words = ("--law", "power", "--x", "D", "--bootstrap", "30")
         self.assertEqual(self.fit_json(*words, "--seed", "7"), self.fit_json(*words, "--seed", "7"))
