@@ -68,9 +68,17 @@ std::string cautions(const Report& report) {
 
 std::string findings_section(const Report& report) {
     const std::string source = number_id(report, "page");
-    std::string html = "<section id=\"findings\"" + source_attribute(source) + ">\n" + key_numbers(report) + "<p>";
-    for (const auto& sentence : findings(report)) { html += escape_html(sentence) + " "; }
-    html += source_mark(source) + "</p>\n<h3>What to be careful about</h3>\n" + cautions(report);
+    std::string html = "<section id=\"findings\"" + source_attribute(source) + ">\n" + key_numbers(report);
+    const Findings sentences = sorted_findings(report);
+    const auto add = [&](const char* heading, const char* kind, const std::vector<std::string>& list) {
+        if (list.empty()) { return; }
+        html += fmt::format("<h2>{}{}</h2>\n<ul class=\"findings{}\">\n", heading, source_mark(source), kind);
+        for (const auto& sentence : list) { html += "<li>" + escape_html(sentence) + "</li>\n"; }
+        html += "</ul>\n";
+    };
+    add("What was found", "", sentences.found);
+    add("What was not found", " not", sentences.not_found);
+    html += "<h2>What to be careful about</h2>\n" + cautions(report);
     return html + "</section>\n";
 }
 
@@ -99,7 +107,8 @@ std::string places_of(const Figure& figure) {
         const bool is_hidden = !figure.switch_title.empty() && &chart != &figure.charts.front();
         html += fmt::format(
             "<div class=\"chart{}\" id=\"{}\" style=\"min-height:{}px\"{}><div class=\"drawing\"></div></div>\n",
-            chart.id.starts_with("residual") ? " residual" : "", chart.id, height, is_hidden ? " hidden" : "");
+            figure.switch_title.empty() && &chart != &figure.charts.front() ? " below" : "", chart.id, height,
+            is_hidden ? " hidden" : "");
     }
     return html;
 }

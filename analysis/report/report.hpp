@@ -93,6 +93,12 @@ struct Report {
 Report analyse(ReportInput input, const ReportOptions& options);
 
 /// What was found and what was not, a sentence an entry, without markup.
+struct Findings {
+    std::vector<std::string> found;
+    std::vector<std::string> not_found;
+};
+Findings sorted_findings(const Report& report);
+/// The same in one list, what was found first.
 std::vector<std::string> findings(const Report& report);
 
 /// Where write_report() put things.

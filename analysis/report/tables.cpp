@@ -40,14 +40,14 @@ std::string parameter_text(const NamedEstimate& named) {
     return fmt::format("{} = {} [{}, {}]", named.name, text(e.value), text(e.low), text(e.high));
 }
 
+}  // namespace
+
 std::string csv_cell(const std::string& text) {
     if (text.find_first_of(",\"\n\r") == std::string::npos) { return text; }
     std::string quoted = "\"";
     for (const char c : text) { quoted += c == '"' ? std::string{"\"\""} : std::string{c}; }
     return quoted + '"';
 }
-
-}  // namespace
 
 std::string fits_table(const Report& report) {
     const std::vector<Column> columns{{"law", text},

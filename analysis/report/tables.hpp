@@ -15,6 +15,9 @@ std::string sources_table(const Report& report);
 /// Runs that enter no fit, each with the reason.
 std::string excluded_table(const Report& report);
 
+/// Text as a cell of a CSV file, quoted where it has to be.
+std::string csv_cell(const std::string& text);
+
 /// The runs as CSV: every column of the registry's view but the specification.
 std::string runs_csv(const Report& report);
 

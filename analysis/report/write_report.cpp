@@ -1,12 +1,10 @@
-#include <fmt/format.h>
-
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "analysis/report/drawing.hpp"
 #include "analysis/report/page.hpp"
 #include "analysis/report/report.hpp"
 #include "analysis/report/tables.hpp"
+#include "db/files/publish.hpp"
 #include "engine/base/error.hpp"
 
 namespace loglog {
@@ -15,26 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-/// Writes beside the final name and renames, so that a reader never sees half a file.
-void write_file(const fs::path& file, const std::string& text) {
-    fs::path partial = file;
-    partial += ".partial";
-    {
-        std::ofstream out{partial, std::ios::binary};
-        out << text;
-        out.close();
-        if (!out) {
-            std::error_code ignored;
-            fs::remove(partial, ignored);
-            throw Error{"cannot write " + file.string() + " (is the folder writable, and is there room?)"};
-        }
-    }
-    std::error_code failure;
-    fs::rename(partial, file, failure);
-    if (failure) {
-        throw Error{"cannot rename " + partial.string() + " to " + file.string() + ": " + failure.message()};
-    }
-}
+void write(const fs::path& file, const std::string& text) { write_file(file, text, Durability::process); }
 
 /// Puts a reference to the CSV file wherever a spec draws curves, and notes the other data sets' names.
 void resolve_data(Json& node, const std::string& curves_url, std::vector<std::string>& names) {
@@ -71,18 +50,18 @@ ReportFiles write_report(const Report& report, const fs::path& page) {
 
     ReportFiles files{
         page, folder / (stem + ".json"), folder / (stem + "-runs.csv"), folder / (stem + "-curves.csv"), {}};
-    write_file(files.numbers, to_json(report));
-    write_file(files.runs, runs_csv(report));
-    write_file(files.curves, curves_csv(curve_columns(report)));
+    write(files.numbers, to_json(report));
+    write(files.runs, runs_csv(report));
+    write(files.curves, curves_csv(curve_columns(report)));
     const Drawing drawing = draw(report);
     for (const auto& figure : drawing.figures) {
         for (const auto& chart : figure.charts) {
             files.charts.push_back(folder / "charts" / (chart.id + ".vl.json"));
-            write_file(files.charts.back(),
-                       standalone(chart, drawing.sets, "../" + files.curves.filename().string()).dump(1) + "\n");
+            write(files.charts.back(),
+                  standalone(chart, drawing.sets, "../" + files.curves.filename().string()).dump(1) + "\n");
         }
     }
-    write_file(files.page, render_page(report, drawing));
+    write(files.page, render_page(report, drawing));
     return files;
 }
 

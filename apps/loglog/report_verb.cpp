@@ -1,171 +1,124 @@
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "analysis/fit/parallel.hpp"
-#include "analysis/report/report.hpp"
-#include "apps/loglog/run_choice.hpp"
+#include "analysis/report/check.hpp"
+#include "analysis/report/formats.hpp"
+#include "apps/loglog/report_drawings.hpp"
+#include "apps/loglog/report_input.hpp"
 #include "apps/loglog/verbs.hpp"
-#include "apps/loglog/version.hpp"
 #include "db/registry/registry.hpp"
-#include "engine/base/error.hpp"
-#include "experiments/run/curves.hpp"
-#include "experiments/run/run_folder.hpp"
 
 namespace loglog {
 namespace {
 
-struct ReportArguments {
-    std::string sweep;
-    std::string where;
-    std::string out = "report.html";
-    std::string title;
-    std::string baseline = "dense";
-    std::string objective = "huber-log";
-    double delta = 1e-3;
-    int bootstrap = 1000;
-    std::uint64_t seed = 1;
-    bool json = false;
-    std::string registry;
-};
+using Json = nlohmann::ordered_json;
 
-std::string shell_text(const std::string& text) {
-    std::string quoted = "'";
-    for (const char c : text) { quoted += c == '\'' ? std::string{"'\\''"} : std::string{c}; }
-    return quoted + "'";
-}
-
-std::string read_text(const std::filesystem::path& file) {
-    std::ifstream in{file};
-    std::ostringstream text;
-    text << in.rdbuf();
-    return text.str();
-}
-
-RunCurve curve_of(const std::filesystem::path& folder) {
-    RunCurve curve;
-    const Curves curves = read_curves(folder);
-    for (const auto& line : curves.train) {
-        curve.tokens.push_back(static_cast<double>(line.tokens));
-        curve.train_loss.push_back(line.loss);
-    }
-    for (const auto& line : curves.eval) {
-        curve.val_tokens.push_back(static_cast<double>(line.tokens));
-        curve.val_loss.push_back(line.val_loss);
-    }
-    if (!curves.eval.empty()) { curve.loss_by_position = curves.eval.back().loss_by_position; }
-    return curve;
-}
-
-bool has_several_kinds(const ReportInput& input) {
-    return std::any_of(input.runs.begin(), input.runs.end(), [&](const ReportRun& run) {
-        return run.record.attention != input.runs.front().record.attention;
-    });
-}
-
-std::vector<std::string> commands(const ReportArguments& arguments, const std::string& folder,
-                                  const ReportInput& input) {
-    const std::string in_registry = " --registry " + shell_text(folder);
-    const std::string chosen = " --where " + shell_text(input.selection) + in_registry;
-    const bool several = has_several_kinds(input);
-    // Of several kinds the page's fits see the baseline alone, without the searches for its learning rate.
-    const std::string baseline = "(" + input.selection + ") and attention = " + sql_text(arguments.baseline);
-    const std::string no_search = "coalesce(name, '') not like 'lr-%'";
-    const std::string of_baseline = baseline + " and (" + no_search +
-                                    " or name like 'lr-search%' and lr in (select lr from runs where " + baseline +
-                                    " and " + no_search + "))";
-    const std::string fitted = several ? " --where " + shell_text(of_baseline) + in_registry : chosen;
-    const std::string fit_options = " --objective " + arguments.objective + " --delta " +
-                                    CLI::detail::to_string(arguments.delta) + " --bootstrap " +
-                                    std::to_string(arguments.bootstrap) + " --seed " + std::to_string(arguments.seed);
-    std::vector<std::string> list;
-    for (const char* x : {"N", "D", "C"}) {
-        list.push_back("loglog fit" + fitted + " --law power --x " + x + fit_options);
-    }
-    list.push_back("loglog fit" + fitted + " --law chinchilla" + fit_options);
-    if (several) {
-        list.push_back("loglog compare --by attention" + chosen + " --baseline " + shell_text(arguments.baseline) +
-                       " --bootstrap " + std::to_string(arguments.bootstrap) + " --seed " +
-                       std::to_string(arguments.seed));
-    }
-    list.push_back("loglog report" + chosen + " --out " + shell_text(arguments.out) +
-                   (several ? " --baseline " + shell_text(arguments.baseline) : "") + fit_options);
+Json path_list(const std::vector<std::filesystem::path>& files) {
+    Json list = Json::array();
+    for (const auto& file : files) { list.push_back(file.string()); }
     return list;
 }
 
-ReportInput gather(const ReportArguments& arguments) {
-    const std::string folder = registry_folder(arguments.registry);
-    ReportInput input;
-    input.selection = chosen_runs("report", arguments.sweep, arguments.where);
-    input.title = !arguments.title.empty()  ? arguments.title
-                  : arguments.sweep.empty() ? "Scaling-law report"
-                                            : "Scaling-law report: " + arguments.sweep;
-    input.program_version = version;
-    input.created_at = utc_now();
-    const auto registry = Registry::open(folder, Access::read);
-    for (RunRecord& record : registry.select(input.selection)) {
-        const auto run = run_folder(folder, record.id);
-        if (input.environment.empty()) { input.environment = read_text(run / "environment.json"); }
-        input.runs.push_back({std::move(record), curve_of(run)});
-    }
-    if (input.runs.empty()) {
-        throw InputError{"report: no run in " + folder + " satisfies " + input.selection + " (see: loglog runs list)"};
-    }
-    input.commands = commands(arguments, folder, input);
-    return input;
+/// What was written, as JSON and in words.
+struct Written {
+    Json files;
+    std::string words;
+};
+
+Written write_page(const Report& report, const std::filesystem::path& out) {
+    const ReportFiles files = write_report(report, out);
+    return {{{"page", files.page.string()},
+             {"numbers", files.numbers.string()},
+             {"runs", files.runs.string()},
+             {"curves", files.curves.string()},
+             {"charts", path_list(files.charts)}},
+            files.page.string() + " (numbers: " + files.numbers.string() + ", runs: " + files.runs.string() +
+                ", charts: " + std::to_string(files.charts.size()) + " specs)"};
 }
 
-std::string to_json(const ReportFiles& files, const Report& report) {
-    nlohmann::ordered_json root = {{"page", files.page.string()},
-                                   {"numbers", files.numbers.string()},
-                                   {"runs", files.runs.string()},
-                                   {"curves", files.curves.string()},
-                                   {"charts", nlohmann::ordered_json::array()}};
-    for (const auto& chart : files.charts) { root["charts"].push_back(chart.string()); }
-    root["report"] = nlohmann::ordered_json::parse(to_json(report));
-    return root.dump(2);
+Written write_as(const Report& report, ReportFormat format, const std::filesystem::path& out) {
+    if (format == ReportFormat::html) { return write_page(report, out); }
+    const bool is_drawn = format == ReportFormat::png || format == ReportFormat::svg || format == ReportFormat::pdf;
+    const auto files = is_drawn ? draw_report(report, format, out) : write_tables(report, format, out);
+    std::string words;
+    for (const auto& file : files) { words += (words.empty() ? "" : ", ") + file.string(); }
+    return {{{"files", path_list(files)}}, words};
 }
 
-void make_report(const ReportArguments& arguments) {
-    ReportOptions options;
-    options.objective = parse_objective(arguments.objective, arguments.delta);
-    options.baseline = arguments.baseline;
-    options.bootstrap = {arguments.bootstrap, Seed{arguments.seed}, default_threads()};
-    const Report report = analyse(gather(arguments), options);
-    const ReportFiles files = write_report(report, arguments.out);
+void make_report(ReportArguments arguments) {
+    const ReportFormat format = report_format(arguments.format, arguments.out);
+    if (arguments.out.empty()) { arguments.out = std::string{"report."} + to_text(format); }
+    const ReportOptions options = report_options(arguments);
+    ReportInput input = gather_report(arguments);
+    std::fprintf(stderr, "report: fitting %zu runs, %d resamples\n", input.runs.size(), options.bootstrap.resamples);
+    const Report report = analyse(std::move(input), options);
+    Written written = write_as(report, format, arguments.out);
     if (arguments.json) {
-        std::printf("%s\n", to_json(files, report).c_str());
+        written.files["report"] = Json::parse(to_json(report));
+        std::printf("%s\n", written.files.dump(2).c_str());
         return;
     }
     for (const auto& sentence : findings(report)) { std::printf("%s\n", sentence.c_str()); }
-    std::printf("\nwritten: %s (numbers: %s, runs: %s, charts: %zu specs)\n", files.page.c_str(), files.numbers.c_str(),
-                files.runs.c_str(), files.charts.size());
+    std::printf("\nwritten: %s\n", written.words.c_str());
+}
+
+/// Returns whether every number was found again.
+bool check(const ReportArguments& arguments) {
+    const PageToCheck page = open_page(arguments.check);
+    const std::string folder = registry_folder(arguments.registry);
+    std::vector<RunRecord> runs;
+    const auto registry = Registry::open(folder, Access::read);
+    for (const auto& remembered : page.recipe.runs) {
+        if (auto record = registry.find(remembered.id)) { runs.push_back(std::move(*record)); }
+    }
+    std::fprintf(stderr, "report: recomputing %zu runs of %s, %d resamples\n", runs.size(), folder.c_str(),
+                 page.recipe.options.bootstrap.resamples);
+    const CheckResult result = check_page(page, gather_runs(folder, std::move(runs)), default_threads());
+    std::fputs((arguments.json ? to_json(result) : to_text(result)).c_str(), stdout);
+    return result.passed();
 }
 
 }  // namespace
 
-void add_report_verb(CLI::App& app, Program&) {
+void add_report_verb(CLI::App& app, Program& program) {
     auto arguments = std::make_shared<ReportArguments>();
     CLI::App* verb =
         app.add_subcommand("report", "Write a self-contained page of curves, fits and runs, and its numbers");
-    verb->add_option("--sweep", arguments->sweep, "name of the sweep to report");
-    verb->add_option("--where", arguments->where, "SQL expression over the view runs that chooses them");
-    verb->add_option("--out", arguments->out, "the page; JSON, CSV and chart specs are written beside it");
-    verb->add_option("--title", arguments->title, "heading of the page");
+    CLI::Option* check_option = verb->add_option(
+        "--check", arguments->check, "a page: recompute all its numbers from the registry; exit 1 where one differs");
+    for (CLI::Option* option :
+         {verb->add_option("--sweep", arguments->sweep, "name of the sweep to report"),
+          verb->add_option("--where", arguments->where, "SQL expression over the view runs that chooses them"),
+          verb->add_option("--out", arguments->out,
+                           "the file (else report.FORMAT); beside a page go its numbers, runs, curves and chart specs"),
+          verb->add_option("--format", arguments->format,
+                           "html, md, json, csv, png, svg or pdf; else by the extension of --out; the last three need "
+                           "Chromium"),
+          verb->add_option("--title", arguments->title, "heading of the page")}) {
+        option->excludes(check_option);
+    }
     verb->add_option("--baseline", arguments->baseline,
-                     "with several kinds of attention: the one that is fitted and that the others are compared with");
-    verb->add_option("--objective", arguments->objective, "as of fit");
-    verb->add_option("--delta", arguments->delta, "Huber's threshold");
+                     "with several kinds of attention: the one that is fitted and that the others are compared with")
+        ->excludes(check_option);
+    verb->add_option("--objective", arguments->objective, "as of fit")->excludes(check_option);
+    verb->add_option("--delta", arguments->delta, "Huber's threshold")->excludes(check_option);
     verb->add_option("--bootstrap", arguments->bootstrap, "resamples for the intervals; 0: none")
-        ->check(CLI::Range(0, 10'000'000));
-    verb->add_option("--seed", arguments->seed, "of the resampling");
-    verb->add_flag("--json", arguments->json, "print the files written and all numbers as JSON");
+        ->check(CLI::Range(0, 10'000'000))
+        ->excludes(check_option);
+    verb->add_option("--seed", arguments->seed, "of the resampling")->excludes(check_option);
+    verb->add_flag("--json", arguments->json,
+                   "print the files written and all numbers, or what --check found, as JSON");
     verb->add_option("--registry", arguments->registry, "registry folder");
-    verb->callback([arguments] { make_report(*arguments); });
+    verb->callback([arguments, &program] {
+        if (arguments->check.empty()) {
+            make_report(*arguments);
+        } else if (!check(*arguments)) {
+            program.exit_status = 1;
+        }
+    });
 }
 
 }  // namespace loglog
