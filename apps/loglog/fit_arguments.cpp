@@ -43,6 +43,31 @@ std::map<std::string, std::string> parse_maps(const std::vector<std::string>& ma
     return mapping;
 }
 
+LawChoice parse_law_choice(const FitArguments& arguments) {
+    LawChoice choice;
+    choice.gamma = arguments.gamma;
+    const auto split = [](const std::string& option, const std::string& text, const char* wanted) {
+        const auto equals = text.find('=');
+        if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
+            throw InputError{option + " '" + text + "' must be " + wanted};
+        }
+        return std::pair{text.substr(0, equals), text.substr(equals + 1)};
+    };
+    for (const auto& text : arguments.fixed) {
+        const auto [name, number] = split("--fix", text, "PARAMETER=NUMBER");
+        double value = 0;
+        if (!CLI::detail::lexical_cast(number, value)) {
+            throw InputError{"--fix '" + text + "': '" + number + "' is not a number"};
+        }
+        if (!choice.fixed.emplace(name, value).second) { throw InputError{"--fix " + name + " is given twice"}; }
+    }
+    for (const auto& text : arguments.tied) {
+        const auto [name, to] = split("--tie", text, "PARAMETER=PARAMETER");
+        if (!choice.tied.emplace(name, to).second) { throw InputError{"--tie " + name + " is given twice"}; }
+    }
+    return choice;
+}
+
 int parse_hold_out(const std::string& text) {
     if (text.empty()) { return 0; }
     if (text == "largest") { return 1; }

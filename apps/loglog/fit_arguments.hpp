@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "analysis/inference/run_dataset.hpp"
+#include "analysis/laws/law_choice.hpp"
 #include "apps/loglog/fit_optima_options.hpp"
 
 namespace loglog {
@@ -19,6 +20,10 @@ struct FitArguments {
     std::string x;
     std::string y;
     std::vector<std::string> maps;
+    std::vector<std::string> fixed;  ///< "E=1.69"
+    std::vector<std::string> tied;   ///< "alpha=beta"
+    bool gamma = false;
+    std::optional<double> window;  ///< of the procedure tuning
     std::string count = "non_embedding";
     std::string objective = "huber-log";
     double delta = 1e-3;
@@ -40,6 +45,10 @@ struct FitArguments {
 /// "N=COLUMN" -> {N, COLUMN}; quantities are N, D, C, loss, U (unique tokens), run, seed, step, lr, schedule, batch,
 /// weight, and of ready optima N_star, D_star, loss_star, each also with _logstd. Throws InputError.
 std::map<std::string, std::string> parse_maps(const std::vector<std::string>& maps);
+
+/// What --fix, --tie and --gamma ask of a law. Throws InputError for text that is not NAME=NUMBER or NAME=NAME, and for
+/// a name given twice.
+LawChoice parse_law_choice(const FitArguments& arguments);
 
 /// 0 for no text, 1 for "largest", K for "K". Throws InputError.
 int parse_hold_out(const std::string& text);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 #include "apps/loglog/fit_arguments.hpp"
 
@@ -11,6 +12,8 @@ struct FitProcedure {
     std::string_view law;
     void (*run)(const FitArguments&);
 };
+
+const std::vector<FitProcedure>& all_procedures();
 
 /// The procedure of this name, or none.
 const FitProcedure* find_procedure(std::string_view law);

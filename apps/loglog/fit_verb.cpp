@@ -1,4 +1,7 @@
+#include <fmt/ranges.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 
@@ -8,18 +11,54 @@
 #include "apps/loglog/fit_procedures.hpp"
 #include "apps/loglog/verbs.hpp"
 #include "engine/base/error.hpp"
+#include "engine/base/nearest_name.hpp"
 
 namespace loglog {
 namespace {
+
+std::vector<std::string> law_names() {
+    std::vector<std::string> names;
+    for (const Law* law : all_laws()) { names.emplace_back(law->name()); }
+    for (const FitProcedure& procedure : all_procedures()) { names.emplace_back(procedure.law); }
+    return names;
+}
+
+void require_known_law(const std::string& law) {
+    const auto names = law_names();
+    if (std::find(names.begin(), names.end(), law) != names.end()) { return; }
+    throw InputError{fmt::format("law '{}' is not known{}; it must be one of {}", law, did_you_mean(law, names),
+                                 fmt::join(names, ", "))};
+}
+
+/// A procedure has several formulas, or none: what would hold a parameter of one has no meaning there.
+void refuse_law_options(const FitArguments& arguments) {
+    const bool given = arguments.gamma || !arguments.fixed.empty() || !arguments.tied.empty();
+    if (given) {
+        throw InputError{"--fix, --tie and --gamma are for laws of one formula; '" + arguments.law +
+                         "' is a procedure"};
+    }
+    if (arguments.sensitivity || arguments.cross_validate || !arguments.against.empty()) {
+        throw InputError{"--sensitivity, --cross-validate and --against are for laws of one formula; '" +
+                         arguments.law + "' is a procedure"};
+    }
+}
 
 void fit(const FitArguments& arguments) {
     if (arguments.csv.empty() && arguments.where.empty()) {
         throw InputError{"fit: say what to fit: --csv FILE, or --where SQL over the registry (all runs: --where true)"};
     }
+    require_known_law(arguments.law);  // told before a large file is read
     refuse_foreign_options(arguments);
-    if (const FitProcedure* procedure = find_procedure(arguments.law)) { return procedure->run(arguments); }
+    if (arguments.window && arguments.law != "tuning") {
+        throw InputError{"--window is for --law tuning; '" + arguments.law + "' makes no use of it"};
+    }
+    if (const FitProcedure* procedure = find_procedure(arguments.law)) {
+        refuse_law_options(arguments);
+        return procedure->run(arguments);
+    }
     Question question;
     question.law = arguments.law;
+    question.choice = parse_law_choice(arguments);
     question.x = arguments.x;
     question.loss = arguments.y;
     question.mapping = parse_maps(arguments.maps);
@@ -29,7 +68,6 @@ void fit(const FitArguments& arguments) {
     question.inference.bootstrap = {arguments.bootstrap, Seed{arguments.seed}, default_threads()};
     question.inference.budgets = arguments.budgets;
     question.inference.departures = departures_of(arguments.frontier);
-    find_law(arguments.law);  // a wrong name is told before a large file is read
 
     question.examine.laws = true;
     question.examine.against = arguments.against;
@@ -52,9 +90,15 @@ void add_fit_verb(CLI::App& app, Program&) {
     CLI::App* verb = app.add_subcommand("fit", "Fit a scaling law to runs, or to a table of published ones");
     verb->add_option("--where", arguments->where, "SQL expression that chooses runs, or rows of the CSV file");
     verb->add_option("--csv", arguments->csv, "table with columns N,D,C,loss or params,tokens,flops,loss");
-    verb->add_option("--law", arguments->law, "power, saturating, kaplan, chinchilla, isoflop, envelope, ...")->required();
-    verb->add_option("--x", arguments->x, "what a law of one variable is a function of: N, D or C");
-    verb->add_option("--y", arguments->y, "column of the loss");
+    verb->add_option("--law", arguments->law, fmt::format("{}", fmt::join(law_names(), ", ")))->required();
+    verb->add_option("--fix", arguments->fixed, "PARAMETER=NUMBER: hold a parameter at its reported value");
+    verb->add_option("--tie", arguments->tied, "alpha=beta: one parameter takes the value of another");
+    verb->add_flag("--gamma", arguments->gamma, "chinchilla: an exponent gamma on the sum of both terms");
+    verb->add_option("--window", arguments->window,
+                     "tuning: runs with a loss up to (1 + window) times the lowest of their N and D enter (0.01)")
+        ->check(CLI::Range(1e-6, 1.0));
+    verb->add_option("--x", arguments->x, "what a law of one variable is a function of: N, D, C or a column");
+    verb->add_option("--y", arguments->y, "measured column: the loss, or what lr and error predict");
     verb->add_option("--map", arguments->maps, "N=COLUMN: the column that holds N (likewise D, C, loss)");
     verb->add_option("--count", arguments->count, "what counts as N of a run: non_embedding, with_head or total");
     verb->add_option("--objective", arguments->objective,
