@@ -42,6 +42,7 @@ CurveValues stepped(const CurveForm& form, CurveValues q, const CurveExpansion& 
 CurveValues approach(const CurveProblem& problem, const CurveValues& start) {
     const CurveForm& form = problem.form();
     const double last = problem.objective().threshold(1e-3);
+    const double exact = 1e-20 * static_cast<double>(problem.size());  // noise-free data met: minimise() does the rest
     CurveValues q = clamped(form, start);
     for (double delta = 0.1; delta >= 0.99 * std::min(last, 0.1); delta /= 10) {
         double damping = 1e-2;
@@ -57,7 +58,7 @@ CurveValues approach(const CurveProblem& problem, const CurveValues& start) {
             q = trial;
             damping /= 5;
             at = problem.expand(q, delta);
-            if (done) { break; }
+            if (done || at.value < exact) { break; }
         }
     }
     return q;

@@ -9,7 +9,7 @@ namespace loglog {
 namespace {
 
 constexpr std::size_t node_count = 6;
-constexpr double least_smoothness = 1e-3;  // error of the interpolated ln rate that a block may have
+constexpr double least_smoothness = 1e-4;  // error of the interpolated ln rate that a block may have
 
 using Weights = std::array<double, node_count>;
 

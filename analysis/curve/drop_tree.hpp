@@ -19,7 +19,7 @@ struct DropTerm {
 /// Steps at which the rate stays are no terms. The others form a binary tree of blocks. A block at least as far from t
 /// as it is wide, measured in summed rates, is replaced by its polynomial interpolant at Chebyshev nodes, whose weights
 /// do not depend on t (the far field of a fast multipole method; Fong and Darve 2009, doi:10.1016/j.jcp.2009.08.031);
-/// the nearest ones are summed as they are. G must be smooth in both arguments; the sum's error is below 1e-6 of
+/// the nearest ones are summed as they are. G must be smooth in both arguments; the sum's error is below 1e-5 of
 /// sum |rate[k-1] - rate[k]| max |G|.
 class DropTree {
   public:
