@@ -8,6 +8,7 @@
 
 #include "analysis/inference/run_dataset.hpp"
 #include "analysis/laws/law_choice.hpp"
+#include "apps/loglog/fit_curve_options.hpp"
 #include "apps/loglog/fit_optima_options.hpp"
 
 namespace loglog {
@@ -40,6 +41,7 @@ struct FitArguments {
     IsoflopArguments isoflop;
     EnvelopeArguments envelope;
     FrontierArguments frontier;
+    CurveArguments curve;
 };
 
 /// "N=COLUMN" -> {N, COLUMN}; quantities are N, D, C, loss, U (unique tokens), run, seed, step, lr, schedule, batch,

@@ -7,12 +7,14 @@ namespace loglog {
 
 // One line a law, here and below.
 void fit_envelope(const FitArguments&);
+void fit_curve(const FitArguments&);
 void fit_isoflop(const FitArguments&);
 void fit_tuning(const FitArguments&);
 
 const std::vector<FitProcedure>& all_procedures() {
     static const std::vector<FitProcedure> procedures{
         {"envelope", fit_envelope},
+        {"curve", fit_curve},
         {"isoflop", fit_isoflop},
         {"tuning", fit_tuning},
     };

@@ -49,6 +49,7 @@ void fit(const FitArguments& arguments) {
     }
     require_known_law(arguments.law);  // told before a large file is read
     refuse_foreign_options(arguments);
+    refuse_curve_options(arguments);
     if (arguments.window && arguments.law != "tuning") {
         throw InputError{"--window is for --law tuning; '" + arguments.law + "' makes no use of it"};
     }
@@ -115,6 +116,7 @@ void add_fit_verb(CLI::App& app, Program&) {
     verb->add_option("--predict", arguments->budgets, "budget in FLOPs (or X) to predict the loss for");
     verb->add_flag("--all-points", arguments->all_points, "laws of one variable use every run, not the best per X");
     add_optima_options(*verb, *arguments);
+    add_curve_options(*verb, *arguments);
     verb->add_flag("--json", arguments->json, "print JSON");
     verb->add_option("--registry", arguments->registry, "registry folder");
     verb->callback([arguments] { fit(*arguments); });
