@@ -31,14 +31,51 @@ void visit_numbers(const RunRecord& run, const Visit& visit) {
     });
 }
 
-std::string why_left_out(const RunRecord& run, ParameterCount count) {
+/// Which of N, D and C any run has. What none has is no reason to leave all out: imported runs often lack C, and a law
+/// of N and D does without.
+struct Recorded {
+    bool N = false;
+    bool D = false;
+    bool C = false;
+};
+
+bool is_measured(const RunRecord& run) { return run.state == RunState::ok && run.final_val_loss.has_value(); }
+
+Recorded recorded_by(std::span<const RunRecord> runs, ParameterCount count) {
+    Recorded any;
+    for (const RunRecord& run : runs) {
+        if (!is_measured(run)) { continue; }
+        any.N = any.N || parameters_of(run, count);
+        any.D = any.D || run.tokens;
+        any.C = any.C || run.flops;
+    }
+    return any;
+}
+
+std::string why_left_out(const RunRecord& run, ParameterCount count, const Recorded& any) {
     if (run.state != RunState::ok) {
         return std::string{"state is "} + to_text(run.state) +
                (run.state_reason.empty() ? "" : ": " + run.state_reason);
     }
     if (!run.final_val_loss) { return "no validation loss was measured"; }
-    if (!parameters_of(run, count) || !run.tokens || !run.flops) { return "N, D or C is not recorded"; }
-    return {};
+    std::string missing;
+    const auto add = [&](bool is_missing, const char* name) {
+        if (is_missing) { missing += (missing.empty() ? "" : " and ") + std::string{name}; }
+    };
+    add(any.N && !parameters_of(run, count), "N");
+    add(any.D && !run.tokens, "D");
+    add(any.C && !run.flops, "C");
+    return missing.empty() ? missing : missing + " not recorded";
+}
+
+/// Without the columns in which no row has anything, so that asking for one says that it is missing.
+void drop_empty_columns(Dataset& data) {
+    for (std::size_t k = data.columns.size(); k-- > 0;) {
+        const auto is_empty = [k](const std::vector<std::string>& row) { return row[k].empty(); };
+        if (!std::all_of(data.rows.begin(), data.rows.end(), is_empty)) { continue; }
+        data.columns.erase(data.columns.begin() + static_cast<std::ptrdiff_t>(k));
+        for (auto& row : data.rows) { row.erase(row.begin() + static_cast<std::ptrdiff_t>(k)); }
+    }
 }
 
 }  // namespace
@@ -81,8 +118,9 @@ RunDataset dataset_of_runs(std::span<const RunRecord> runs, ParameterCount count
     result.data.columns = {"N", "D", "C", "loss"};
     visit_numbers(RunRecord{}, [&](const char* name, const auto&) { result.data.columns.emplace_back(name); });
     result.data.columns.emplace_back("with_head_params");
+    const Recorded any = recorded_by(runs, count);
     for (const RunRecord& run : runs) {
-        if (std::string reason = why_left_out(run, count); !reason.empty()) {
+        if (std::string reason = why_left_out(run, count, any); !reason.empty()) {
             result.excluded.push_back({run.id, std::move(reason)});
             continue;
         }
@@ -98,6 +136,7 @@ RunDataset dataset_of_runs(std::span<const RunRecord> runs, ParameterCount count
         throw InputError{source + ": no finished run to fit" + (states.empty() ? "" : " (" + states + ")") +
                          "; look at them with: loglog runs list"};
     }
+    drop_empty_columns(result.data);
     return result;
 }
 

@@ -22,8 +22,9 @@ ParameterCount parse_parameter_count(std::string_view text);
 const char* to_text(ParameterCount count) noexcept;
 
 /// Runs as a data set to fit: columns N, D (trained tokens), C (exact model FLOPs), loss (final validation loss), then
-/// every numeric column of the registry's view and with_head_params (total - embedding). Runs that are not `ok`, or
-/// have no validation loss, are left out with the reason.
+/// every numeric column of the registry's view and with_head_params (total - embedding). Runs that are not `ok`, have
+/// no validation loss, or lack an N, D or C that others have, are left out with the reason. A column that none of the
+/// runs has anything in is not there.
 struct RunDataset {
     Dataset data;
     std::vector<Exclusion> excluded;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "db/registry/external_run.hpp"
 #include "engine/base/error.hpp"
 #include "experiments/run/checkpoint.hpp"
 #include "experiments/run/estimate.hpp"
@@ -28,6 +29,12 @@ void store_tokenizer(const std::filesystem::path& registry, const Tokenizer& tok
 }
 
 TrainedModel load_trained_model(const std::filesystem::path& registry, const RunRecord& record) {
+    if (is_external(record)) {
+        throw InputError{
+            fmt::format("run {} was imported from another program: its weights are not here; only runs "
+                        "trained by this one can be sampled from and scored with",
+                        record.id)};
+    }
     const auto folder = run_folder(registry, record.id);
     const auto weights = std::filesystem::exists(weights_file(folder)) ? weights_file(folder) : checkpoint_file(folder);
     if (!std::filesystem::exists(weights)) {
