@@ -93,7 +93,7 @@ class ReportCheck(unittest.TestCase):
         self.check(self.page, 0)
 
     def test_a_changed_loss_fails_and_is_named(self):
-        self.change("update runs set final_val_loss = final_val_loss + 0.01 where id = ?", self.runs[0])
+        self.change("update run set final_val_loss = final_val_loss + 0.01 where id = ?", self.runs[0])
         text = self.check(self.page, 1)
         self.assertRegex(text, rf"run {self.runs[0]} final_val_loss: was \d\.\d+, is \d\.\d+")
         result = json.loads(self.check(self.page, 1, "--json"))
@@ -103,7 +103,7 @@ class ReportCheck(unittest.TestCase):
         self.assertTrue(any(difference["id"] == fit["number_id"] for difference in result["differences"]), fit["id"])
 
     def test_a_missing_run_fails_and_is_named(self):
-        self.change("delete from runs where id = ?", self.runs[1])
+        self.change("delete from run where id = ?", self.runs[1])
         text = self.check(self.page, 1)
         self.assertIn(f"run {self.runs[1]} run: was in the registry, is missing", text)
         self.assertIn("failed: runs are missing", text)
@@ -132,7 +132,7 @@ class ReportCheck(unittest.TestCase):
         text = self.check(self.copy, 0)
         self.assertIn("note: version of the analysis: the page was made with 0.0.1+other", text)
         self.assertIn("to one unit of the last digit printed", text)
-        self.change("update runs set final_val_loss = final_val_loss + 0.01 where id = ?", self.runs[0])
+        self.change("update run set final_val_loss = final_val_loss + 0.01 where id = ?", self.runs[0])
         self.check(self.copy, 1)
 
     def test_every_id_on_the_page_is_explained_in_the_json(self):
@@ -153,7 +153,7 @@ class ReportCheck(unittest.TestCase):
         first = ids("--bootstrap", "0")
         self.assertEqual(first, ids("--bootstrap", "0"))
         self.assertTrue(set(first.values()).isdisjoint(ids("--bootstrap", "0", "--seed", "2").values()))
-        self.change("update runs set final_val_loss = final_val_loss + 0.01 where id = ?", self.runs[0])
+        self.change("update run set final_val_loss = final_val_loss + 0.01 where id = ?", self.runs[0])
         self.assertNotEqual(first["power-C"], ids("--bootstrap", "0")["power-C"])
 
     def report(self, name, *words, status=0, **environment):
