@@ -80,10 +80,12 @@ Json run_tooltip(const std::vector<std::array<const char*, 3>>& more) {
 
 Json series_colour(const std::string& field, const std::vector<std::string>& values,
                    const std::vector<std::string>& colours, const std::string& title) {
-    Json colour = {{"field", field},
-                   {"type", "nominal"},
-                   {"scale", {{"domain", values}, {"range", colours}}},
-                   {"legend", {{"orient", "top"}, {"symbolOpacity", 1}, {"columns", 9}, {"titleOrient", "left"}}}};
+    Json colour = {
+        {"field", field},
+        {"type", "nominal"},
+        {"scale", {{"domain", values}, {"range", colours}}},
+        {"legend",
+         {{"orient", "top"}, {"symbolOpacity", 1}, {"columns", values.size() > 6 ? 5 : 6}, {"titleOrient", "left"}}}};
     colour["title"] = title.empty() ? Json(nullptr) : Json(title);
     return colour;
 }

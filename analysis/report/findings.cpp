@@ -15,7 +15,7 @@ std::string range_text(const std::vector<double>& values) {
     return fmt::format("{} to {}", with_prefix(*low), with_prefix(*high));
 }
 
-std::string scope(const Report& report) {
+void scope(const Report& report, Findings& findings) {
     std::vector<double> n, d, c;
     std::set<std::string> outside;
     for (const auto& exclusion : report.excluded) { outside.insert(exclusion.id); }
@@ -28,31 +28,69 @@ std::string scope(const Report& report) {
         d.push_back(static_cast<double>(*r.tokens));
         c.push_back(*r.flops);
     }
-    if (n.empty()) { return "None of the chosen runs has finished, so nothing could be fitted."; }
+    if (n.empty()) {
+        findings.not_found.push_back("None of the chosen runs has finished, so nothing could be fitted.");
+        return;
+    }
     const std::string kind = report.fitted_attention.empty() ? "" : " with attention " + report.fitted_attention;
-    return fmt::format("{} finished runs{} enter the fits: {} non-embedding parameters, {} training tokens, {} FLOPs.",
-                       n.size(), kind, range_text(n), range_text(d), range_text(c));
+    findings.found.push_back(
+        fmt::format("{} finished runs{} enter the fits: {} non-embedding parameters, {} training tokens, {} FLOPs.",
+                    n.size(), kind, range_text(n), range_text(d), range_text(c)));
 }
 
-std::string exponent(const Report& report, const char* id, const char* symbol, const char* phrase) {
+void exponent(const Report& report, const char* id, const char* symbol, const char* phrase, Findings& findings) {
     const Inference* fit = report.find(id);
-    if (fit == nullptr) { return fmt::format("How loss falls {} could not be fitted.", phrase); }
+    if (fit == nullptr) {
+        findings.not_found.push_back(fmt::format("How loss falls {} could not be fitted.", phrase));
+        return;
+    }
     const Estimate& e = fit->estimate("alpha");
-    return fmt::format("Loss falls {} as {}^-{:.3f} (95% interval {}), from {} runs.", phrase, symbol, e.value,
-                       interval_text(e), fit->points.size());
+    findings.found.push_back(fmt::format("Loss falls {} as {}^-{:.3f} (95% interval {}), from {} runs.", phrase, symbol,
+                                         e.value, interval_text(e), fit->points.size()));
 }
 
-std::string surface(const Report& report) {
-    const Inference* fit = report.find("chinchilla-non_embedding");
-    if (fit == nullptr) { return "The joint law L(N, D) could not be fitted."; }
+/// The fitted optimum at the largest budget that a run had, and how far runs were from it.
+std::string optimum(const Report& report, const Inference& fit) {
+    std::set<std::string> outside;
+    for (const auto& exclusion : report.excluded) { outside.insert(exclusion.id); }
+    double budget = 0;
+    for (const auto& run : report.input.runs) {
+        const RunRecord& r = run.record;
+        if (outside.contains(r.id) || !r.non_embedding_params || !r.tokens) { continue; }
+        budget = std::max(budget, 6.0 * static_cast<double>(*r.non_embedding_params) * static_cast<double>(*r.tokens));
+    }
+    if (!(budget > 0)) { return {}; }
+    const auto best = predict(fit, budget);
+    const auto of = [&](std::string_view name) -> const Estimate& {
+        return std::find_if(best.begin(), best.end(), [&](const auto& entry) { return entry.name == name; })->estimate;
+    };
+    const Estimate& ratio = of("tokens_per_parameter");
+    const std::string interval =
+        std::isfinite(ratio.low) && std::isfinite(ratio.high)
+            ? fmt::format(" (95% interval {} to {})", with_prefix(ratio.low), with_prefix(ratio.high))
+            : "";
     return fmt::format(
+        "For the largest budget of a run, 6ND = {:.2e} FLOPs, that law puts the least loss at N = {} and D = {}: {} "
+        "tokens "
+        "per parameter{}.",
+        budget, with_prefix(of("N").value), with_prefix(of("D").value), with_prefix(ratio.value), interval);
+}
+
+void surface(const Report& report, Findings& findings) {
+    const Inference* fit = report.find("chinchilla-non_embedding");
+    if (fit == nullptr) {
+        findings.not_found.push_back("The joint law L(N, D) could not be fitted.");
+        return;
+    }
+    findings.found.push_back(fmt::format(
         "Fitted together, L = E + A N^-alpha + B D^-beta gives alpha = {} and beta = {}; under C = 6ND the best "
         "size for a budget would grow as C^{}.",
-        value_text(fit->estimate("alpha")), value_text(fit->estimate("beta")), value_text(fit->estimate("a")));
+        value_text(fit->estimate("alpha")), value_text(fit->estimate("beta")), value_text(fit->estimate("a"))));
+    findings.found.push_back(optimum(report, *fit));
 }
 
 /// Whether some saturating fit tells a floor from zero.
-std::string floors(const Report& report) {
+void floors(const Report& report, Findings& findings) {
     std::string with;
     std::string without;
     for (const auto& [id, name] : {std::pair{"saturating-N-non_embedding", "N"}, std::pair{"saturating-D", "D"},
@@ -64,54 +102,56 @@ std::string floors(const Report& report) {
                                [&](const Warning& warning) { return warning.code == code; });
         };
         const bool unidentified = warned("floor_not_identified") || warned("at_bound");
-        if (!unidentified && warned("few_points")) {
-            continue;
-        }  // three parameters meet a few points whatever the truth
+        // Three parameters meet a few points whatever the truth.
+        if (!unidentified && warned("few_points")) { continue; }
         std::string& list = unidentified ? without : with;
         list += (list.empty() ? "" : ", ") + std::string{name};
     }
-    std::string text;
     if (!without.empty()) {
-        text += "Not found: a floor under the loss against " + without + "; zero lies within its interval.";
+        findings.not_found.push_back("A floor under the loss against " + without + ": zero lies within its interval.");
     }
-    if (!with.empty()) {
-        text += std::string{text.empty() ? "" : " "} + "A floor above zero is told apart against " + with + ".";
-    }
-    return text;
+    if (!with.empty()) { findings.found.push_back("A floor above zero is told apart against " + with + "."); }
 }
 
-std::string conventions(const Report& report) {
+void conventions(const Report& report, Findings& findings) {
     double low = INFINITY;
     double high = -INFINITY;
     const char* names[] = {"power-N-non_embedding", "power-N-with_head", "power-N-total"};
     for (const char* id : names) {
         const Inference* fit = report.find(id);
-        if (fit == nullptr) { return {}; }
+        if (fit == nullptr) { return; }
         low = std::min(low, fit->estimate("alpha").value);
         high = std::max(high, fit->estimate("alpha").value);
     }
-    return fmt::format(
-        "By what is counted as N alone (without embeddings, with the head, everything) the exponent in N "
-        "ranges from {:.3f} to {:.3f}.",
-        low, high);
+    findings.found.push_back(
+        fmt::format("By what is counted as N alone (without embeddings, with the head, everything) the exponent in N "
+                    "ranges from {:.3f} to {:.3f}.",
+                    low, high));
 }
 
 }  // namespace
 
-std::vector<std::string> findings(const Report& report) {
-    std::vector<std::string> sentences{scope(report)};
-    sentences.push_back(exponent(report, "power-N-non_embedding", "N", "with model size"));
-    sentences.push_back(exponent(report, "power-D", "D", "with training tokens"));
-    sentences.push_back(exponent(report, "power-C", "C", "with compute"));
-    sentences.push_back(surface(report));
-    sentences.push_back(floors(report));
-    sentences.push_back(conventions(report));
+Findings sorted_findings(const Report& report) {
+    Findings findings;
+    scope(report, findings);
+    exponent(report, "power-N-non_embedding", "N", "with model size", findings);
+    exponent(report, "power-D", "D", "with training tokens", findings);
+    exponent(report, "power-C", "C", "with compute", findings);
+    surface(report, findings);
+    conventions(report, findings);
+    floors(report, findings);
     if (!report.excluded.empty()) {
-        sentences.push_back(fmt::format("{} of {} runs are left out; they are listed with the reasons.",
-                                        report.excluded.size(), report.input.runs.size()));
+        findings.not_found.push_back(fmt::format("{} of {} runs are left out; they are listed with the reasons.",
+                                                 report.excluded.size(), report.input.runs.size()));
     }
-    std::erase(sentences, std::string{});
-    return sentences;
+    std::erase(findings.found, std::string{});
+    return findings;
+}
+
+std::vector<std::string> findings(const Report& report) {
+    Findings sorted = sorted_findings(report);
+    sorted.found.insert(sorted.found.end(), sorted.not_found.begin(), sorted.not_found.end());
+    return sorted.found;
 }
 
 }  // namespace loglog

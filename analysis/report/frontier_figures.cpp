@@ -19,6 +19,7 @@ constexpr const char* point_colour = "#2F7FBF";
 constexpr int frontier_points = 40;
 constexpr int contour_points = 60;
 constexpr int contours = 9;
+constexpr double wider = 1.12;     // the axes go so far beyond the runs
 constexpr double look_ahead = 10;  // the frontier is drawn for budgets up to so many times the largest
 
 /// The law's constants, as Hoffmann et al. name them.
@@ -46,9 +47,6 @@ struct Box {
             d.include(quantity(run.record, "D"));
             budget.include(6 * quantity(run.record, "N") * quantity(run.record, "D"));
         }
-    }
-    bool holds(double x, double y) const {
-        return x >= n.low / 1.12 && x <= n.high * 1.12 && y >= d.low / 1.12 && y <= d.high * 1.12;
     }
 };
 
@@ -186,12 +184,18 @@ Json contour_rows(const Surface& surface, const Box& box, Json& labels) {
     for (const double level : contour_levels(surface, box)) {
         const double above = level - surface.floor;
         Json last;
+        // The share lies between what the box's sides give; even steps in its logit follow both steep ends.
+        const auto of_n = [&](double n) { return surface.a * std::pow(n, -surface.alpha) / above; };
+        const auto of_d = [&](double d) { return 1 - surface.b * std::pow(d, -surface.beta) / above; };
+        const double most = std::min({of_n(box.n.low / wider), of_d(box.d.high * wider), 1 - 1e-9});
+        const double least = std::max({of_n(box.n.high * wider), of_d(box.d.low / wider), 1e-9});
+        if (!(most > least)) { continue; }
+        const double first = std::log(1 / most - 1);
+        const double end = std::log(1 / least - 1);
         for (int i = 0; i <= contour_points; ++i) {
-            const double logit = -12 + 24.0 * i / contour_points;  // even steps in s would miss both steep ends
-            const double share = 1 / (1 + std::exp(logit));
+            const double share = 1 / (1 + std::exp(first + (end - first) * i / contour_points));
             const double n = std::pow(above * share / surface.a, -1 / surface.alpha);
             const double d = std::pow(above * (1 - share) / surface.b, -1 / surface.beta);
-            if (!box.holds(n, d)) { continue; }
             last = {{"level", level}, {"order", i}, {"N", rounded(n, 5)}, {"D", rounded(d, 5)}};
             rows.push_back(last);
         }
@@ -210,14 +214,14 @@ Chart contour_chart(const Box& box) {
             {"type", "quantitative"},
             {"title", "loss"},
             {"scale", {{"type", "log"}, {"nice", false}, {"range", colour_sequence(5)}, {"interpolate", "lab"}}},
-            {"legend", {{"type", "gradient"}, {"format", ".3~g"}, {"gradientLength", 200}, {"tickCount", 6}}}};
+            {"legend", nullptr}};
     };
     Json lines = {{"data", {{"name", "contours"}}},
                   {"mark", {{"type", "line"}, {"strokeWidth", 1.4}, {"clip", true}}},
                   {"encoding",
                    {{"x", x},
                     {"y", y},
-                    {"detail", {{"field", "level"}}},
+                    {"detail", Json::array({Json{{"field", "level"}}})},
                     {"order", {{"field", "order"}, {"type", "quantitative"}}},
                     {"color", colour("level")}}}};
     Json labels = {

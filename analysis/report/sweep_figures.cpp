@@ -68,19 +68,27 @@ Chart rate_chart(const std::vector<std::string>& labels, const Range& rates) {
     Json lines = {{"data", {{"name", "rate_lines"}}},
                   {"mark", {{"type", "line"}, {"strokeWidth", 1.6}}},
                   {"encoding", {{"x", x}, {"y", y}, {"color", colour}}}};
-    Json points = {{"data", {{"name", "rates"}}},
-                   {"mark", {{"type", "point"}, {"size", 44}, {"strokeWidth", 1.5}, {"cursor", "pointer"}}},
-                   {"encoding",
-                    {{"x", x},
-                     {"y", y},
-                     {"color", colour},
-                     {"fillOpacity", {{"condition", {{"test", "datum.best"}, {"value", 1}}}, {"value", 0}}},
-                     {"fill", colour},
-                     {"tooltip", run_tooltip({{"lr", "lr", "~g"}, {"seed", "seed", ""}})}}}};
-    points["encoding"]["fill"]["legend"] = nullptr;
-    filter_by_legend("label", points, {&lines});
+    const auto points = [&](const char* filter, bool filled) {
+        return Json{{"data", {{"name", "rates"}}},
+                    {"transform", Json::array({Json{{"filter", filter}}})},
+                    {"mark",
+                     {{"type", "point"},
+                      {"size", 48},
+                      {"strokeWidth", 1.5},
+                      {"filled", filled},
+                      {"opacity", 1},
+                      {"cursor", "pointer"}}},
+                    {"encoding",
+                     {{"x", x},
+                      {"y", y},
+                      {"color", colour},
+                      {"tooltip", run_tooltip({{"lr", "lr", "~g"}, {"seed", "seed", ""}})}}}};
+    };
+    Json others = points("!datum.best", false);
+    Json best = points("datum.best", true);
+    filter_by_legend("label", lines, {&others, &best});
     Json spec = spec_of(320);
-    spec["layer"] = {std::move(lines), std::move(points)};
+    spec["layer"] = {std::move(lines), std::move(others), std::move(best)};
     return {"learning-rates", spec.dump()};
 }
 
@@ -126,11 +134,7 @@ Chart timeline_chart(const Utilisation& use) {
           {"strokeWidth", 0.4},
           {"cursor", "pointer"}}},
         {"encoding",
-         {{"x",
-           {{"field", "start"},
-            {"type", "quantitative"},
-            {"title", "time, " + use.unit},
-            {"axis", {{"format", "~g"}}}}},
+         {{"x", {{"field", "start"}, {"type", "quantitative"}, {"title", "time, " + use.unit}}},
           {"x2", {{"field", "end"}}},
           {"y",
            {{"field", "lane"},

@@ -161,7 +161,7 @@ TEST(WriteReport, WritesPageNumbersRunsCurvesAndSpecs) {
 
     const ReportFiles files = write_report(sample_report(), folder / "report.html");
 
-    EXPECT_EQ(files.charts.size(), 9u);
+    EXPECT_EQ(files.charts.size(), 17u);
     const auto numbers = nlohmann::json::parse(read(files.numbers));
     EXPECT_EQ(numbers.at("fits").size(), 13u);
     EXPECT_TRUE(numbers.at("fits").at(0).at("fit").at("parameters").at("alpha").at("low").is_number());

@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
     try {
         loglog::ReportOptions options;
         options.bootstrap = {200, loglog::Seed{1}, 2};
-        write_report(analyse(loglog::sample_report_input(), options), argv[1]);
+        write_report(analyse(loglog::sample_sweep_input(), options), argv[1]);
         write_report(analyse(loglog::sample_attention_input(), options), argv[2]);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "write_sample_report: %s\n", error.what());
