@@ -127,10 +127,9 @@ class CurveAssembler {
             const std::string_view cell = reader_.text(table_.rows[row], quantity);
             if (cell.empty() || cell == known) { continue; }
             if (!known.empty()) {
-                reader_.problem(table_.rows[row], quantity,
-                                fmt::format("found '{}' but '{}' before it in the same run{}; is a run a row, or are "
-                                            "there several runs? (--map run=COLUMN)",
-                                            cell, known, group.name.empty() ? "" : " '" + group.name + "'"));
+                contradiction(table_.rows[row], quantity,
+                              fmt::format("found '{}' but '{}' before it in the same run{}", cell, known,
+                                          group.name.empty() ? "" : " '" + group.name + "'"));
                 return;
             }
             known = cell;
@@ -171,12 +170,23 @@ class CurveAssembler {
         if (!found) { return; }
         const bool both_nan = known && std::isnan(*known) && std::isnan(*found);
         if (known && *known != *found && !both_nan) {
-            reader_.problem(row, quantity,
-                            fmt::format("found {} but {} for the same run and step before; if there are several runs, "
-                                        "say --map run=COLUMN",
-                                        *found, *known));
+            contradiction(row, quantity,
+                          fmt::format("found {} but {} before it for the same run and step", *found, *known));
         }
         known = found;
+    }
+
+    /// Of a table in which no column names the run every row would be one: said once, with what to do.
+    void contradiction(const ImportTable::Row& row, std::string_view quantity, const std::string& what) {
+        if (choice_.has("run")) {
+            reader_.problem(row, quantity, what);
+        } else if (!told_) {
+            told_ = true;
+            reader_.problem(row, quantity,
+                            what +
+                                "; no column says which run a row is of: say --map run=COLUMN (several: "
+                                "run=COLUMN,COLUMN)");
+        }
     }
 
     void fill_from_curve(RunRecord& record, const std::vector<ImportedPoint>& curve) const {
@@ -201,6 +211,7 @@ class CurveAssembler {
     const ColumnChoice& choice_;
     ImportProblems& problems_;
     RowReader reader_;
+    bool told_ = false;
     std::set<std::string_view> along_run_;  ///< of of_steps_or_run
 };
 

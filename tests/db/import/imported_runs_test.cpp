@@ -173,8 +173,14 @@ TEST(ImportedCurves, RefuseRowsThatContradictEachOther) {
     EXPECT_THAT(refusal("run,step,N,loss\na,1,1e6,3\na,2,2e6,3\na,2,2e6,2.5\n,3,1e6,2\n"),
                 AllOf(HasSubstr("3 problems"),
                       HasSubstr("line 3, column 'N': found '2e6' but '1e6' before it in the same run 'a'"),
-                      HasSubstr("line 4, column 'loss': found 2.5 but 3 for the same run and step before"),
+                      HasSubstr("line 4, column 'loss': found 2.5 but 3 before it for the same run and step"),
                       HasSubstr("line 5, column 'run': found nothing, wanted the run's name")));
+}
+
+TEST(ImportedCurves, AskOnceForTheRunWhereNoColumnNamesIt) {
+    const std::string told = refusal("size,step,N,loss\n25,1,1e6,3\n25,2,1e6,2\n100,1,2e6,4\n100,2,2e6,3\n");
+
+    EXPECT_THAT(told, AllOf(HasSubstr("1 problem"), HasSubstr("line 4"), HasSubstr("say --map run=COLUMN")));
 }
 
 TEST(ImportedCurves, KeepTheLastBitsPerByteAndNoColumnThatVaries) {
