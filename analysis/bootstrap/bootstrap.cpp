@@ -9,6 +9,8 @@
 namespace loglog {
 namespace {
 
+constexpr std::size_t few_units = 100;
+
 class Refits {
   public:
     Refits(const Law& law, const Points& points, const Objective& objective, const Optimum& optimum)
@@ -62,7 +64,8 @@ Resamples bootstrap(const Law& law, const Points& points, const Objective& objec
     Resamples resamples;
     resamples.requested = std::max(options.resamples, 0);
     resamples.kind = options.kind;
-    resamples.interval = options.interval;
+    resamples.interval =
+        options.interval.value_or(resampler.units() < few_units ? IntervalKind::bca : IntervalKind::percentile);
     resamples.level = options.level;
     resamples.units = resampler.units();
     resamples.degrees =
@@ -73,7 +76,7 @@ Resamples bootstrap(const Law& law, const Points& points, const Objective& objec
     resamples.natural = those_fitted(
         refits.of(resamples.requested, options.threads, [&](Points& made, int i) { return resampler.draw(made, i); }));
     resamples.degenerate = resamples.requested - static_cast<int>(resamples.natural.size());
-    if (options.interval == IntervalKind::bca && resamples.requested > 0) {
+    if (resamples.interval == IntervalKind::bca && resamples.requested > 0) {
         const auto leave_out = [&](Points& made, int i) {
             return resampler.leave_out(made, static_cast<std::size_t>(i));
         };

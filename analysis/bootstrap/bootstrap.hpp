@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "analysis/bootstrap/draws.hpp"
@@ -13,7 +14,9 @@ struct BootstrapOptions {
     Seed seed{1};
     int threads = 1;
     BootstrapKind kind = BootstrapKind::cases;
-    IntervalKind interval = IntervalKind::expanded;
+    /// Empty: bca for fewer than 100 units, where percentiles of robust fits hold the truth too often, else percentile
+    /// (bench/analysis/interval_coverage).
+    std::optional<IntervalKind> interval{};
     double level = 0.95;  ///< share of the intervals that should hold the truth
 };
 
@@ -26,7 +29,7 @@ struct Resamples {
     std::size_t units = 0;         ///< points or groups of them that were drawn
     double degrees = 0;            ///< of freedom: points less free parameters, or groups less one if that is fewer
     BootstrapKind kind = BootstrapKind::cases;
-    IntervalKind interval = IntervalKind::expanded;
+    IntervalKind interval = IntervalKind::percentile;
     double level = 0.95;
 
     /// The estimate of a number that is `value` at the optimum, `samples` over `natural` and `jackknife` over

@@ -54,12 +54,18 @@ Eigen::MatrixXd grouped_scores(const Law& law, const Points& points, const Objec
     const auto n = static_cast<Eigen::Index>(free.size());
     const std::size_t groups = *std::max_element(points.group.begin(), points.group.end()) + 1;
     Eigen::MatrixXd sum = Eigen::MatrixXd::Zero(n, n);
-    Points one = points;
-    for (std::size_t group = 0; group < groups; ++group) {
-        for (std::size_t i = 0; i < points.size(); ++i) {
-            one.weight[i] = points.group[i] == group ? points.weight[i] : 0.0;
-        }
-        const Expansion at = law.expand(q, one, objective, threshold);
+    std::vector<Points> members(groups);
+    for (std::size_t i = 0; i < points.size(); ++i) {
+        Points& group = members[points.group[i]];
+        group.variables = points.variables;
+        group.centre = points.centre;
+        group.ln_x.push_back(points.ln_x[i]);
+        group.loss.push_back(points.loss[i]);
+        group.ln_loss.push_back(points.ln_loss[i]);
+        group.weight.push_back(points.weight[i]);
+    }
+    for (const Points& group : members) {
+        const Expansion at = law.expand(q, group, objective, threshold);
         Eigen::VectorXd score(n);
         for (Eigen::Index k = 0; k < n; ++k) { score[k] = at.gradient[free[k]]; }
         sum += score * score.transpose();
