@@ -8,6 +8,7 @@
 
 #include "analysis/inference/run_dataset.hpp"
 #include "analysis/laws/law_choice.hpp"
+#include "apps/loglog/fit_intervals.hpp"
 #include "apps/loglog/fit_curve_options.hpp"
 #include "apps/loglog/fit_optima_options.hpp"
 
@@ -38,6 +39,7 @@ struct FitArguments {
     bool all_points = false;
     bool json = false;
     std::string registry;
+    IntervalArguments intervals;
     IsoflopArguments isoflop;
     EnvelopeArguments envelope;
     FrontierArguments frontier;

@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <memory>
 
-#include "analysis/fit/parallel.hpp"
 #include "analysis/inference/study.hpp"
 #include "apps/loglog/fit_arguments.hpp"
 #include "apps/loglog/fit_procedures.hpp"
@@ -41,6 +40,10 @@ void refuse_law_options(const FitArguments& arguments) {
         throw InputError{"--sensitivity, --cross-validate and --against are for laws of one formula; '" +
                          arguments.law + "' is a procedure"};
     }
+    if (arguments.intervals.any()) {
+        throw InputError{"--bootstrap-kind, --group, --interval, --level and --seeds are for laws of one formula; '" +
+                         arguments.law + "' is a procedure"};
+    }
 }
 
 void fit(const FitArguments& arguments) {
@@ -66,7 +69,8 @@ void fit(const FitArguments& arguments) {
     question.points = arguments.all_points ? PointChoice::all : PointChoice::frontier;
     question.hold_out = parse_hold_out(arguments.hold_out);
     question.inference.objective = parse_objective(arguments.objective, arguments.delta);
-    question.inference.bootstrap = {arguments.bootstrap, Seed{arguments.seed}, default_threads()};
+    question.inference.bootstrap = bootstrap_options(arguments);
+    question.units = unit_options(arguments.intervals);
     question.inference.budgets = arguments.budgets;
     question.inference.departures = departures_of(arguments.frontier);
 
@@ -115,6 +119,7 @@ void add_fit_verb(CLI::App& app, Program&) {
     verb->add_option("--against", arguments->against, "another law of the same variables to compare with");
     verb->add_option("--predict", arguments->budgets, "budget in FLOPs (or X) to predict the loss for");
     verb->add_flag("--all-points", arguments->all_points, "laws of one variable use every run, not the best per X");
+    add_interval_options(*verb, *arguments);
     add_optima_options(*verb, *arguments);
     add_curve_options(*verb, *arguments);
     verb->add_flag("--json", arguments->json, "print JSON");
