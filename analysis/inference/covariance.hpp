@@ -14,8 +14,8 @@ using Covariances = std::vector<std::vector<double>>;
 /// straight one), and a parameter searched as its inverse by that.
 struct ParameterCovariance {
     std::vector<std::string> names;  ///< "E", "ln A", ...: in the order of the law's parameters
-    Covariances asymptotic;                ///< covariance; see parameter_covariance()
-    Covariances bootstrap;                 ///< covariance over the resamples
+    Covariances asymptotic;          ///< covariance; see parameter_covariance()
+    Covariances bootstrap;           ///< covariance over the resamples
 };
 
 /// The asymptotic covariance is that of M-estimates, E[psi^2] / E[psi']^2 times the inverse of sum w g g^T over the
