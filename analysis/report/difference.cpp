@@ -74,6 +74,7 @@ class PageComparer {
   public:
     PageComparer(Closeness closeness, Wording wording) : closeness_{closeness}, wording_{wording} {}
 
+    /// Texts in which these stand for one another are the same.
     void forget_ids(std::set<std::string> ids) { ids_.merge(ids); }
 
     void compare_blocks(const std::vector<TextBlock>& page, const std::vector<TextBlock>& again) {
@@ -133,7 +134,7 @@ class PageComparer {
             counter += numbers_in(was).numbers.size();
             return;
         }
-        if (ids_.contains(was) && ids_.contains(is) && wording_ == Wording::may_differ) { return; }
+        if (ids_.contains(was) && ids_.contains(is)) { return; }
         const NumbersInText before = numbers_in(without_ids(was));
         const NumbersInText now = numbers_in(without_ids(is));
         if (before.words != now.words || before.numbers.size() != now.numbers.size()) {
@@ -149,7 +150,6 @@ class PageComparer {
     }
 
     std::string without_ids(std::string text) const {
-        if (wording_ == Wording::same) { return text; }
         for (const auto& id : ids_) {
             for (auto at = text.find(id); at != std::string::npos; at = text.find(id, at)) {
                 text.replace(at, id.size(), "ID");
@@ -176,7 +176,7 @@ class PageComparer {
     }
 
     void compare_objects(std::string id, const std::string& where, const Json& was, const Json& is) {
-        if (is.contains("number_id") && is["number_id"].is_string()) { id = is["number_id"].get<std::string>(); }
+        if (was.contains("number_id") && was["number_id"].is_string()) { id = was["number_id"].get<std::string>(); }
         for (const auto& [key, value] : is.items()) {
             const std::string path = where + (where.ends_with(':') ? " " : ".") + key;
             if (was.contains(key)) {
@@ -246,10 +246,13 @@ bool is_same_number(std::string_view was, std::string_view is, Closeness closene
     return std::abs(difference) <= rounding * std::min(unit_of_last_digit(was), unit_of_last_digit(is));
 }
 
-PageAgreement compare_pages(const PageContent& page, const PageContent& again, Closeness closeness, Wording wording) {
+PageAgreement compare_pages(const PageContent& page, const PageContent& again, Closeness closeness, Wording wording,
+                            Ids ids) {
     PageComparer comparer{closeness, wording};
-    comparer.forget_ids(ids_of(page));
-    comparer.forget_ids(ids_of(again));
+    if (ids == Ids::may_differ) {
+        comparer.forget_ids(ids_of(page));
+        comparer.forget_ids(ids_of(again));
+    }
     comparer.compare_blocks(page.blocks, again.blocks);
     comparer.compare_elements(page, again);
     return std::move(comparer).take();

@@ -26,6 +26,9 @@ enum class Closeness {
 /// Whether a page was made by this version of the analysis; else words and entries may have changed, numbers not.
 enum class Wording { same, may_differ };
 
+/// Whether the ids of numbers must be the same; not where the runs or the code behind them changed.
+enum class Ids { same, may_differ };
+
 struct PageAgreement {
     std::vector<Difference> differences;
     std::size_t shown = 0;       ///< numbers in the text that were compared
@@ -35,7 +38,8 @@ struct PageAgreement {
 
 /// Compares everything two pages say: text with text, JSON with JSON. The recipe is left alone. What stands on one page
 /// only, or is worded otherwise, is a difference or counted as uncompared, as `wording` says.
-PageAgreement compare_pages(const PageContent& page, const PageContent& again, Closeness closeness, Wording wording);
+PageAgreement compare_pages(const PageContent& page, const PageContent& again, Closeness closeness, Wording wording,
+                            Ids ids);
 
 /// Whether two numbers, as they are written, are the same.
 bool is_same_number(std::string_view was, std::string_view is, Closeness closeness);

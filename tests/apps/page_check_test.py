@@ -93,14 +93,17 @@ class ReportCheck(unittest.TestCase):
         self.check(self.page, 0)
 
     def test_a_changed_loss_fails_and_is_named(self):
-        self.change("update run set final_val_loss = final_val_loss + 0.01 where id = ?", self.runs[0])
+        self.change("update run set final_val_loss = final_val_loss + 0.01 where id = ?", self.runs[-1])
         text = self.check(self.page, 1)
-        self.assertRegex(text, rf"run {self.runs[0]} final_val_loss: was \d\.\d+, is \d\.\d+")
+        self.assertRegex(text, rf"run {self.runs[-1]} final_val_loss: was \d\.\d+, is \d\.\d+")
         result = json.loads(self.check(self.page, 1, "--json"))
-        self.assertEqual([(run["id"], run["where"]) for run in result["runs"]], [(self.runs[0], "final_val_loss")])
+        self.assertEqual([(run["id"], run["where"]) for run in result["runs"]], [(self.runs[-1], "final_val_loss")])
         numbers = json.loads((self.page.parent / "report.json").read_text())
-        fit = next(fit for fit in numbers["fits"] if fit["id"] == "chinchilla-non_embedding" or fit["fit"])
-        self.assertTrue(any(difference["id"] == fit["number_id"] for difference in result["differences"]), fit["id"])
+        fit = next(fit for fit in numbers["fits"] if fit["id"] == "power-N-total")
+        self.assertIn(f"report-numbers: fits[{fit['id']}].fit.parameters.alpha.value",
+                      [difference["where"] for difference in result["differences"] if difference["id"] == fit["number_id"]])
+        known = {source["id"] for source in numbers["number_sources"]}
+        self.assertFalse([one for one in result["differences"] if one["was"] in known])  # the page's ids, not new ones
 
     def test_a_missing_run_fails_and_is_named(self):
         self.change("delete from run where id = ?", self.runs[1])
@@ -111,7 +114,7 @@ class ReportCheck(unittest.TestCase):
     def test_a_number_edited_in_the_text_fails_with_its_place(self):
         self.edit(r"<b>(\d)\.(\d{3})</b>", "<b>9.999</b>")
         text = self.check(self.copy, 1)
-        self.assertIn("was 9.999, is ", text)
+        self.assertRegex(text, r"number \w{8} findings: was 9\.999.*, is ")
         self.assertIn("note: the page was edited after it was written", text)
         self.assertIn("failed: 0 runs changed, 1 places differ", text)
 
