@@ -162,7 +162,8 @@ void add_isoflop(const Report& report, Drawing& drawing) {
     const Budgets budgets{report};
     if (budgets.valleys.empty()) { return; }
     const LossNoise noise = estimate_noise(budgets.valleys, Interpolation::parabola);
-    const Optima optima = find_optima(budgets.valleys, Interpolation::parabola, EdgeOptima::leave_out, noise.sigma, report.options.bootstrap);
+    const Optima optima = find_optima(budgets.valleys, Interpolation::parabola, EdgeOptima::leave_out, noise.sigma,
+                                      report.options.bootstrap);
     Json minima = minimum_rows(optima);
     std::string caption = fmt::format(
         "Runs of equal compute (neighbours within {:.0f}%), by size, and the parabola in ln N through each budget's "

@@ -8,8 +8,8 @@
 
 #include "analysis/inference/run_dataset.hpp"
 #include "analysis/laws/law_choice.hpp"
-#include "apps/loglog/fit_intervals.hpp"
 #include "apps/loglog/fit_curve_options.hpp"
+#include "apps/loglog/fit_intervals.hpp"
 #include "apps/loglog/fit_optima_options.hpp"
 
 namespace loglog {

@@ -146,7 +146,8 @@ TEST(Analyse, WarnsWhereOneLawMixesKinds) {
 TEST(RenderPage, IsSelfContainedAndEscapesWhatItShows) {
     const std::string page = render_page(sample_report());
 
-    EXPECT_EQ(occurrences(page, "</script>"), 5u);  // recipe, numbers, data, libraries, page: none from a name or the environment
+    EXPECT_EQ(occurrences(page, "</script>"),
+              5u);  // recipe, numbers, data, libraries, page: none from a name or the environment
     EXPECT_THAT(page, Not(HasSubstr("<b>of</b>")));
     EXPECT_THAT(page, HasSubstr("&lt;tied&gt;"));
     for (const char* outside : {"src=\"http", "href=\"http", "@import", "url(http", "{{title}}", "{{data}}"}) {
