@@ -13,6 +13,7 @@ namespace {
 constexpr double agreement = 1e-4;
 constexpr std::size_t alternatives = 2;
 constexpr std::size_t most_points_searched = 256;
+constexpr std::size_t most_polished = 8;  // distinct endings of a search among some of the points
 
 void check_identifiable(const Law& law, const Points& points) {
     const auto needed = free_parameters(law);
@@ -35,7 +36,7 @@ void check_identifiable(const Law& law, const Points& points) {
     }
 }
 
-/// A random subset of large data, in which the search is run before every ending is polished on all of them.
+/// A random subset of large data, in which the search is run before its best endings are polished on all of them.
 Points sample(const Points& points) {
     if (points.size() <= most_points_searched) { return points; }
     const KeyedPermutation shuffled{points.size(), Seed{1}, Stream::search, 0};
@@ -52,38 +53,61 @@ Points sample(const Points& points) {
     return subset;
 }
 
+/// Where a share of the starts ended.
+struct Ending {
+    Minimum minimum;
+    int starts = 0;
+};
+
+/// Noise-free data end at rounding: objectives below residuals of 1e-12 are the same optimum.
+bool agrees(double value, double best, const Points& points) {
+    return value <= best + agreement * best + 1e-24 * static_cast<double>(points.size());
+}
+
+bool is_lower(const Ending& left, const Ending& right) { return left.minimum.value < right.minimum.value; }
+
+/// The distinct endings, lowest first; those that do not end at a number are left out.
+std::vector<Ending> distinct(std::vector<Ending> ends, const Points& points) {
+    std::erase_if(ends, [](const Ending& end) { return !std::isfinite(end.minimum.value); });
+    std::stable_sort(ends.begin(), ends.end(), is_lower);
+    std::vector<Ending> merged;
+    for (const Ending& end : ends) {
+        if (!merged.empty() && agrees(end.minimum.value, merged.back().minimum.value, points)) {
+            merged.back().starts += end.starts;
+        } else {
+            merged.push_back(end);
+        }
+    }
+    return merged;
+}
+
 }  // namespace
 
 Optimum find_optimum(const Law& law, const Points& points, const Objective& objective, int threads) {
     check_identifiable(law, points);
     const auto starts = law.starts(points);
     const Points searched = sample(points);
-    const bool all = searched.size() == points.size();
-    std::vector<Minimum> ends(starts.size());
+    std::vector<Ending> ends(starts.size());
     parallel_for(static_cast<int>(starts.size()), threads, [&](int i) {
-        const Minimum end = descend(law, searched, objective, starts[i]);
-        ends[i] = all ? end : polish(law, points, objective, end.coordinates);
+        ends[i] = {descend(law, searched, objective, starts[i]), 1};
     });
-    std::erase_if(ends, [](const Minimum& end) { return !std::isfinite(end.value); });
+    ends = distinct(std::move(ends), searched);
+    if (searched.size() < points.size()) {
+        ends.resize(std::min(ends.size(), most_polished));
+        parallel_for(static_cast<int>(ends.size()), threads,
+                     [&](int i) { ends[i].minimum = polish(law, points, objective, ends[i].minimum.coordinates); });
+        ends = distinct(std::move(ends), points);
+    }
     if (ends.empty()) {
         throw Error{"fit: none of the " + std::to_string(starts.size()) + " starts reached a finite objective"};
     }
-    std::stable_sort(ends.begin(), ends.end(),
-                     [](const auto& left, const auto& right) { return left.value < right.value; });
 
     Optimum optimum;
-    optimum.best = ends.front();
+    optimum.best = ends.front().minimum;
     optimum.starts = static_cast<int>(starts.size());
-    // Noise-free data end at rounding: objectives below residuals of 1e-12 are the same optimum.
-    const double rounding = 1e-24 * static_cast<double>(points.size());
-    const auto agrees = [&](double value, double best) { return value <= best + agreement * best + rounding; };
-    double last = ends.front().value;
-    for (const Minimum& end : ends) {
-        if (agrees(end.value, optimum.best.value)) { ++optimum.agreeing; }
-        if (!agrees(end.value, last) && optimum.also_tried.size() < alternatives) {
-            optimum.also_tried.push_back(end.coordinates);
-            last = end.value;
-        }
+    optimum.agreeing = ends.front().starts;
+    for (std::size_t i = 1; i < std::min(ends.size(), alternatives + 1); ++i) {
+        optimum.also_tried.push_back(ends[i].minimum.coordinates);
     }
     return optimum;
 }
