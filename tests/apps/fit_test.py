@@ -94,9 +94,9 @@ class Fit(unittest.TestCase):
         csv = ("--csv", str(self.csv))
         for words, message in [
             (("--law", "power"), "--csv FILE, or --where SQL"),
-            ((*csv, "--law", "kaplan2"), "must be one of power, saturating, chinchilla"),
-            ((*csv, "--law", "power", "--x", "Q"), "must be N, D or C"),
-            ((*csv, "--law", "power", "--map", "N:params"), "must be N=COLUMN"),
+            ((*csv, "--law", "kaplan2"), "did you mean 'kaplan'?"),
+            ((*csv, "--law", "power", "--x", "Q"), "no column 'Q'; the columns are params, tokens"),
+            ((*csv, "--law", "power", "--map", "N:params"), "must be QUANTITY=COLUMN"),
             ((*csv, "--law", "power", "--map", "N=parms"), "did you mean 'params'?"),
             ((*csv, "--law", "power", "--objective", "huber"), "must be one of huber-log"),
             ((*csv, "--law", "power", "--hold-out", "some"), "must be 'largest' or how many"),
