@@ -201,9 +201,11 @@ std::size_t find_column(const Dataset& data, std::string_view quantity,
             nearest = name;
         }
     }
-    throw InputError{data.source + ": no column '" + wanted + "'" +
-                     (nearest.empty() ? "" : " (did you mean '" + nearest + "'?)") + "; the columns are " +
-                     joined(data.columns) + "; name another with --map " + std::string{quantity} + "=COLUMN"};
+    throw InputError{
+        data.source + ": no column '" + wanted + "'" + (nearest.empty() ? "" : " (did you mean '" + nearest + "'?)") +
+        "; the columns are " + joined(data.columns) +
+        (usual_names(quantity).size() > 1 ? "; name another with --map " + std::string{quantity} + "=COLUMN"
+                                          : std::string{})};
 }
 
 std::vector<std::vector<double>> positive_columns(const Dataset& data, const std::vector<std::size_t>& columns) {

@@ -1,30 +1,20 @@
 #include <gmock/gmock.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <optional>
-
 #include "analysis/fit/parallel.hpp"
 #include "analysis/inference/study.hpp"
+#include "tests/analysis/laws_folder.hpp"
 
 // What choices, counts and repeated seeds change of published fits. Values as in expected.json beside the data.
 
 namespace loglog {
 namespace {
 
-std::optional<std::filesystem::path> laws_folder() {
-    const char* from_environment = std::getenv("LOGLOG_LAWS");
-    const std::filesystem::path folder = from_environment != nullptr
-                                             ? std::filesystem::path{from_environment}
-                                             : std::filesystem::path{LOGLOG_SOURCE_DIR} / "../shared/data/laws";
-    if (!std::filesystem::is_directory(folder)) { return std::nullopt; }
-    return folder;
-}
-
 class PublishedChoices : public ::testing::Test {
   protected:
     void SetUp() override {
-        if (!laws_folder()) { GTEST_SKIP() << "no published data: set LOGLOG_LAWS to the folder that holds them"; }
+        if (!testing::laws_folder()) {
+            GTEST_SKIP() << "no published data: set LOGLOG_LAWS to the folder that holds them";
+        }
     }
     static Question question() {
         Question question;
@@ -42,7 +32,7 @@ class PublishedChoices : public ::testing::Test {
 };
 
 TEST_F(PublishedChoices, MoveChinchillasExponentBetweenTheMeasuredValues) {
-    const Dataset all = read_csv(*laws_folder() / "chinchilla_epoch245.csv");
+    const Dataset all = read_csv(*testing::laws_folder() / "chinchilla_epoch245.csv");
     Question asked = question();
     asked.inference.bootstrap.resamples = 200;
     asked.examine.sensitivity = true;
@@ -77,7 +67,7 @@ TEST_F(PublishedChoices, MoveChinchillasExponentBetweenTheMeasuredValues) {
 }
 
 TEST_F(PublishedChoices, TheFiveDroppedPointsAreAmongTheOutliers) {
-    const Inference inference = answer(read_csv(*laws_folder() / "chinchilla_epoch245.csv"), question());
+    const Inference inference = answer(read_csv(*testing::laws_folder() / "chinchilla_epoch245.csv"), question());
 
     std::vector<std::string> ids;
     for (const Outlier& outlier : inference.outliers) { ids.push_back(outlier.id); }
@@ -88,7 +78,7 @@ TEST_F(PublishedChoices, TheFiveDroppedPointsAreAmongTheOutliers) {
 }
 
 TEST_F(PublishedChoices, RepeatedSeedsHaveThePublishedSpread) {
-    const Dataset all = read_csv(*laws_folder() / "datablations_seeds.csv");
+    const Dataset all = read_csv(*testing::laws_folder() / "datablations_seeds.csv");
     const auto spread = [&](const std::string& cell) {
         Question asked = question();
         asked.law = "data-constrained";

@@ -1,12 +1,9 @@
 #include <gmock/gmock.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <optional>
-
 #include "analysis/curve/curve_fit.hpp"
 #include "analysis/curve/curve_rows.hpp"
 #include "analysis/fit/parallel.hpp"
+#include "tests/analysis/laws_folder.hpp"
 
 // The losses of Luo et al. 2025 under nine schedules at two sizes, with their fitted parameters and test errors; kept
 // outside the repository: $LOGLOG_LAWS, or ../shared/data/laws beside the sources. Values as in expected.json there.
@@ -14,15 +11,6 @@
 
 namespace loglog {
 namespace {
-
-std::optional<std::filesystem::path> laws_folder() {
-    const char* from_environment = std::getenv("LOGLOG_LAWS");
-    const std::filesystem::path folder = from_environment != nullptr
-                                             ? std::filesystem::path{from_environment}
-                                             : std::filesystem::path{LOGLOG_SOURCE_DIR} / "../shared/data/laws";
-    if (!std::filesystem::is_directory(folder)) { return std::nullopt; }
-    return folder;
-}
 
 struct Published {
     const char* size;
@@ -65,8 +53,10 @@ const Published published[] = {
 class PublishedCurve : public ::testing::TestWithParam<Published> {
   protected:
     void SetUp() override {
-        if (!laws_folder()) { GTEST_SKIP() << "no published data: set LOGLOG_LAWS to the folder that holds them"; }
-        const Dataset all = read_csv(*laws_folder() / "mpl_curves_25_100.csv");
+        if (!testing::laws_folder()) {
+            GTEST_SKIP() << "no published data: set LOGLOG_LAWS to the folder that holds them";
+        }
+        const Dataset all = read_csv(*testing::laws_folder() / "mpl_curves_25_100.csv");
         const Dataset rows = filter(all, std::string{"size = "} + GetParam().size);
         set_ = curve_set(logged_curves(rows, {{}, "schedule IN ('cosine_24000', 'constant_24000', 'wsdcon_9')"}), 2160);
         options_.bootstrap.threads = default_threads();

@@ -1,11 +1,8 @@
 #include <gmock/gmock.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <optional>
-
 #include "analysis/fit/parallel.hpp"
 #include "analysis/inference/study.hpp"
+#include "tests/analysis/laws_folder.hpp"
 
 // Published scaling-law data and their published fits, kept outside the repository: $LOGLOG_LAWS, or
 // ../shared/data/laws beside the sources. Values and tolerances as in expected.json there.
@@ -13,24 +10,17 @@
 namespace loglog {
 namespace {
 
-std::optional<std::filesystem::path> laws_folder() {
-    const char* from_environment = std::getenv("LOGLOG_LAWS");
-    const std::filesystem::path folder = from_environment != nullptr
-                                             ? std::filesystem::path{from_environment}
-                                             : std::filesystem::path{LOGLOG_SOURCE_DIR} / "../shared/data/laws";
-    if (!std::filesystem::is_directory(folder)) { return std::nullopt; }
-    return folder;
-}
-
 class PublishedFits : public ::testing::Test {
   protected:
     void SetUp() override {
-        if (!laws_folder()) { GTEST_SKIP() << "no published data: set LOGLOG_LAWS to the folder that holds them"; }
+        if (!testing::laws_folder()) {
+            GTEST_SKIP() << "no published data: set LOGLOG_LAWS to the folder that holds them";
+        }
     }
 
     static Inference fit(const std::string& file, const std::string& law, const std::string& objective,
                          const std::string& where = {}, int resamples = 0) {
-        const Dataset all = read_csv(*laws_folder() / file);
+        const Dataset all = read_csv(*testing::laws_folder() / file);
         Question question;
         question.law = law;
         question.inference.objective = parse_objective(objective, 1e-3);

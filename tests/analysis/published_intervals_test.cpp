@@ -1,10 +1,8 @@
 #include <gmock/gmock.h>
 
-#include <cstdlib>
-#include <filesystem>
-
 #include "analysis/fit/parallel.hpp"
 #include "analysis/inference/study.hpp"
+#include "tests/analysis/laws_folder.hpp"
 
 // Published standard errors and intervals of the fit to 240 points of Hoffmann et al. (Besiroglu et al. 2024,
 // arXiv:2404.10102), kept outside the repository: $LOGLOG_LAWS, or ../shared/data/laws beside the sources. Values and
@@ -13,16 +11,10 @@
 namespace loglog {
 namespace {
 
-std::filesystem::path laws_folder() {
-    const char* from_environment = std::getenv("LOGLOG_LAWS");
-    return from_environment != nullptr ? std::filesystem::path{from_environment}
-                                       : std::filesystem::path{LOGLOG_SOURCE_DIR} / "../shared/data/laws";
-}
-
 class PublishedIntervals : public ::testing::Test {
   protected:
     void SetUp() override {
-        if (!std::filesystem::is_directory(laws_folder())) {
+        if (!testing::laws_folder()) {
             GTEST_SKIP() << "no published data: set LOGLOG_LAWS to the folder that holds them";
         }
     }
@@ -32,7 +24,7 @@ class PublishedIntervals : public ::testing::Test {
         question.law = "chinchilla";
         question.inference.bootstrap = {4000, Seed{1}, default_threads(), BootstrapKind::cases, interval, level};
         question.inference.budgets = {5.76e23};
-        return answer(filter(read_csv(laws_folder() / "chinchilla_epoch245.csv"), "excluded = 0"), question);
+        return answer(filter(read_csv(*testing::laws_folder() / "chinchilla_epoch245.csv"), "excluded = 0"), question);
     }
     static const Estimate& predicted(const Inference& inference, std::string_view name) {
         for (const auto& named : inference.predictions[0]) {

@@ -1,27 +1,16 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
-#include <optional>
 
 #include "analysis/fit/parallel.hpp"
 #include "analysis/isoflop/isoflop.hpp"
+#include "tests/analysis/laws_folder.hpp"
 
 // Published iso-FLOP sweeps and what was found in them, kept outside the repository: $LOGLOG_LAWS, or
 // ../shared/data/laws beside the sources. Values and tolerances as in expected.json there.
 
 namespace loglog {
 namespace {
-
-std::optional<std::filesystem::path> laws_folder() {
-    const char* from_environment = std::getenv("LOGLOG_LAWS");
-    const std::filesystem::path folder = from_environment != nullptr
-                                             ? std::filesystem::path{from_environment}
-                                             : std::filesystem::path{LOGLOG_SOURCE_DIR} / "../shared/data/laws";
-    if (!std::filesystem::is_directory(folder)) { return std::nullopt; }
-    return folder;
-}
 
 /// Porian et al. 2024, arXiv:2406.19146, fig. 1 and 4: exponent of N* and its 95% interval.
 struct Published {
@@ -44,11 +33,13 @@ constexpr Published porian[] = {
 class PublishedIsoflop : public ::testing::Test {
   protected:
     void SetUp() override {
-        if (!laws_folder()) { GTEST_SKIP() << "no published data: set LOGLOG_LAWS to the folder that holds them"; }
+        if (!testing::laws_folder()) {
+            GTEST_SKIP() << "no published data: set LOGLOG_LAWS to the folder that holds them";
+        }
     }
 
     static Dataset rows(const std::string& file, const std::string& where = {}) {
-        const Dataset all = read_csv(*laws_folder() / file);
+        const Dataset all = read_csv(*testing::laws_folder() / file);
         return where.empty() ? all : filter(all, where);
     }
     static std::string of(const char* config) { return std::string{"config = '"} + config + "'"; }

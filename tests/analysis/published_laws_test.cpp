@@ -1,15 +1,13 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
-#include <optional>
 
 #include "analysis/bootstrap/bootstrap.hpp"
 #include "analysis/fit/dataset.hpp"
 #include "analysis/fit/parallel.hpp"
 #include "analysis/laws/law_choice.hpp"
 #include "analysis/tuning/cell_optima.hpp"
+#include "tests/analysis/laws_folder.hpp"
 
 // Published data and fits of the laws other than chinchilla's plain one, kept outside the repository: $LOGLOG_LAWS, or
 // ../shared/data/laws beside the sources. Values as in expected.json there; tolerances are the last digit it gives,
@@ -18,17 +16,8 @@
 namespace loglog {
 namespace {
 
-std::optional<std::filesystem::path> laws_folder() {
-    const char* from_environment = std::getenv("LOGLOG_LAWS");
-    const std::filesystem::path folder = from_environment != nullptr
-                                             ? std::filesystem::path{from_environment}
-                                             : std::filesystem::path{LOGLOG_SOURCE_DIR} / "../shared/data/laws";
-    if (!std::filesystem::is_directory(folder)) { return std::nullopt; }
-    return folder;
-}
-
 Dataset table(const std::string& file, const std::string& where = {}) {
-    const Dataset all = read_csv(*laws_folder() / file);
+    const Dataset all = read_csv(*testing::laws_folder() / file);
     return where.empty() ? all : filter(all, where);
 }
 
@@ -79,7 +68,9 @@ void expect_values(const Fitted& fitted, const std::vector<std::pair<const char*
 class PublishedLaws : public ::testing::Test {
   protected:
     void SetUp() override {
-        if (!laws_folder()) { GTEST_SKIP() << "no published data: set LOGLOG_LAWS to the folder that holds them"; }
+        if (!testing::laws_folder()) {
+            GTEST_SKIP() << "no published data: set LOGLOG_LAWS to the folder that holds them";
+        }
     }
 };
 
