@@ -129,14 +129,28 @@ void add_sensitivity(Json& root, const Sensitivity& sensitivity) {
 }  // namespace
 
 Json json_of(const HoldOut& h) {
-    return {{"variable", h.variable},
-            {"values", h.values},
-            {"n_points", h.n_points},
-            {"mean_error_nats", h.mean_error_nats},
-            {"rms_error_nats", h.rms_error_nats},
-            {"worst_error_nats", h.worst_error_nats},
-            {"rms_relative_error", h.rms_relative_error},
-            {"compute_ratio", json_number(h.compute_ratio)}};
+    Json one{{"variable", h.variable},
+             {"values", h.values},
+             {"n_points", h.n_points},
+             {"mean_error_nats", h.mean_error_nats},
+             {"rms_error_nats", h.rms_error_nats},
+             {"worst_error_nats", h.worst_error_nats},
+             {"rms_relative_error", h.rms_relative_error},
+             {"compute_ratio", json_number(h.compute_ratio)}};
+    if (h.onset) { one["onset"] = json_of(*h.onset); }
+    return one;
+}
+
+Json json_of(const Onset& onset) {
+    Json candidates = Json::array();
+    for (const OnsetCandidate& one : onset.candidates) {
+        candidates.push_back({{"left_out", one.left_out}, {"from", one.from}, {"score", json_number(one.score)}});
+    }
+    return {{"chosen", onset.kind == OnsetRule::Kind::automatic},
+            {"variable", onset.variable},
+            {"from", onset.from},
+            {"left_out", onset.left_out},
+            {"candidates", std::move(candidates)}};
 }
 
 void add_examination(Json& root, const Inference& inference) {

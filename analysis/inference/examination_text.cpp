@@ -126,7 +126,7 @@ std::string to_text(const HoldOut& h) {
         ratio = fmt::format("as if trained with {:.3g} times the {}", h.compute_ratio,
                             h.variable == "D" ? "tokens" : "compute");
     }
-    return fmt::format(
+    const std::string line = fmt::format(
         "held out: {} points at the {} largest {} (from {}): error {:+.4f} nats on average, {:.4f} rms, "
         "{:+.4f} at worst; {}\n",
         h.n_points, h.values.size(), h.variable, number(h.values.front()), h.mean_error_nats, h.rms_error_nats,
@@ -135,6 +135,21 @@ std::string to_text(const HoldOut& h) {
 
 std::string examination_text(const Inference& inference) {
     const Examination& found = inference.examination;
+    return h.onset ? line + "of the rest: " + to_text(*h.onset) : line;
+}
+
+std::string to_text(const Onset& onset) {
+    std::string text = fmt::format("onset: {} = {:.6g}, {} smaller value{} left out", onset.variable, onset.from,
+                                   onset.left_out, onset.left_out == 1 ? "" : "s");
+    if (onset.candidates.empty()) { return text + '\n'; }
+    text += "; chosen by how well the last two are forecast from those before\n";
+    const auto out = std::back_inserter(text);
+    fmt::format_to(out, "  {:>8}  {:>12}  {:>20}\n", "left out", onset.variable + " from", "mean (error of ln)^2");
+    for (const OnsetCandidate& one : onset.candidates) {
+        fmt::format_to(out, "  {:>8}  {:>12}  {:>20.4g}{}\n", one.left_out, number(one.from), one.score,
+                       one.left_out == onset.left_out ? "  chosen" : "");
+    }
+    return text;
     std::string text;
     if (found.laws) { append_laws(text, *found.laws); }
     if (!found.conventions.empty()) { append_conventions(text, found.conventions); }

@@ -67,6 +67,7 @@ struct Inference {
     std::vector<DepartureCost> departures;
     std::optional<HoldOut> hold_out;
     Examination examination;
+    std::optional<Onset> onset;  ///< where one was asked for
     std::vector<std::string> ids;   ///< of the points; may be empty
     std::vector<Outlier> outliers;  ///< they are fitted all the same
     std::vector<Exclusion> excluded;

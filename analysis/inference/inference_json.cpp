@@ -61,6 +61,7 @@ std::string to_json(const Inference& fit) {
         one.update(prediction(values));
         root["departures"].push_back(std::move(one));
     }
+    if (fit.onset) { root["onset"] = json_of(*fit.onset); }
     if (fit.hold_out) { root["hold_out"] = json_of(*fit.hold_out); }
     add_examination(root, fit);
     root["excluded"] = Json::array();

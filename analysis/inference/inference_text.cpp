@@ -72,6 +72,7 @@ std::string to_text(const Inference& fit) {
                        departure.factor, departure.kind == Departure::Kind::size ? "size" : "tokens per parameter");
         append_estimates(text, {values.begin() + 1, values.end()});
     }
+    if (fit.onset) { text += "\n" + to_text(*fit.onset); }
     if (fit.hold_out) { text += "\n" + to_text(*fit.hold_out); }
     text += examination_text(fit);
     if (!fit.excluded.empty()) { text += '\n'; }

@@ -15,6 +15,7 @@ using Json = nlohmann::ordered_json;
 inline Json json_number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 Json json_of(const HoldOut& hold_out);
+Json json_of(const Onset& onset);
 
 /// "outliers", and what the examination found: "model_choice", "conventions", "sensitivity", "cross_validation".
 void add_examination(Json& root, const Inference& inference);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "analysis/fit/selection.hpp"
 #include "engine/base/error.hpp"
 
@@ -104,19 +106,108 @@ Prepared prepare(const Dataset& data, const Question& question, const Law& law) 
     return prepared;
 }
 
+namespace {
+
+Inference fit(const std::shared_ptr<const Law>& law, const Prepared& prepared) {
+    Inference inference = infer(*law, prepared.points, prepared.options);
+    inference.chosen = law;
+    return inference;
+}
+
+HoldOut hold_out(const Law& law, const Prepared& prepared, int count) {
+    const InferenceOptions& options = prepared.options;
+    return hold_out_largest(law, prepared.points, options.objective, 0, options.variable, count,
+                            options.bootstrap.threads);
+}
+
+void require_onset_of_one_variable(const Law& law) {
+    if (law.variables().size() == 1 && law.measured() == "loss") { return; }
+    throw InputError{"--onset is for losses as a function of one variable (power, saturating, broken); the law '" +
+                     std::string{law.name()} + "' is " + std::string{law.formula()}};
+}
+
+Onset find_onset(const Question& question, const Law& law, const Points& points, const InferenceOptions& options) {
+    return find_onset(question.onset, law, points, options.objective, options.variable, options.bootstrap.threads);
+}
+
+/// The rows of `data` from the onset on. Those that `dropped` names are left out too: what they beat stays beaten, even
+/// where they come before the onset themselves.
+Dataset rows_from(const Onset& onset, const Dataset& data, const Question& question,
+                  const std::vector<Exclusion>& dropped) {
+    std::set<std::string> gone;
+    for (const Exclusion& exclusion : dropped) { gone.insert(exclusion.id); }
+    const auto reaches = reaches_onset(data, find_column(data, onset.variable, question.mapping), onset.from);
+    Dataset later{data.source, data.columns, {}, {}};
+    for (std::size_t row = 0; row < data.rows.size(); ++row) {
+        if (reaches[row] == 0 || gone.contains(data.row_names[row])) { continue; }
+        later.rows.push_back(data.rows[row]);
+        later.row_names.push_back(data.row_names[row]);
+    }
+    return later;
+}
+
+/// `data` from the onset on, what is left out listed in the question's options.
+Dataset begin_at(const Onset& onset, const Dataset& data, const Prepared& everything, Question& question) {
+    Dataset later = rows_from(onset, data, question, everything.options.excluded);
+    std::set<std::string> known{later.row_names.begin(), later.row_names.end()};
+    question.inference.excluded = everything.options.excluded;
+    for (const Exclusion& exclusion : question.inference.excluded) { known.insert(exclusion.id); }
+    for (const std::string& row : data.row_names) {
+        if (known.contains(row)) { continue; }
+        question.inference.excluded.push_back(
+            {row, fmt::format("{} is below the onset, {:.6g}", onset.variable, onset.from)});
+    }
+    return later;
+}
+
+std::string caveat_of_choice(const Onset& onset) {
+    return fmt::format(
+        "the onset {} = {:.6g} was chosen among {} by the points themselves: the intervals take it as given and do not "
+        "include that choice",
+        onset.variable, onset.from, onset.candidates.size());
+}
+
+/// The onset is found among the points that a fit without one would have; then all is asked of the rows from there on.
+Inference answer_from_onset(const Dataset& data, Question question, const std::shared_ptr<const Law>& law) {
+    require_onset_of_one_variable(*law);
+    const Prepared everything = prepare(data, question, *law);
+    const Onset onset = find_onset(question, *law, everything.points, everything.options);
+    const bool is_chosen = onset.kind == OnsetRule::Kind::automatic;
+    std::optional<HoldOut> held;
+    if (question.hold_out > 0) {
+        const auto known = without_largest(everything.points, static_cast<std::size_t>(question.hold_out),
+                                           everything.options.variable);
+        const Onset of_known = find_onset(question, *law, known, everything.options);
+        Question forecast = question;
+        held =
+            hold_out(*law, prepare(begin_at(of_known, data, everything, forecast), forecast, *law), question.hold_out);
+        if (is_chosen) { held->onset = of_known; }
+    }
+    const Dataset later = begin_at(onset, data, everything, question);
+    if (question.examine.all_rows) {
+        try {
+            question.examine.all_rows = rows_from(onset, *question.examine.all_rows, question, {});
+        } catch (const InputError&) {}  // a bad cell that --where had left out: the refit to these rows will tell it
+    }
+    if (is_chosen) { question.inference.warnings.push_back({"onset_chosen", caveat_of_choice(onset)}); }
+    Inference inference = fit(law, prepare(later, question, *law));
+    inference.onset = onset;
+    inference.hold_out = std::move(held);
+    examine(inference, later, question);
+    return inference;
+}
+
+}  // namespace
+
 Inference answer(const Dataset& data, Question question) {
     question.choice.one_variable = !question.x.empty();
     const auto law = choose_law(question.law, question.choice);
     require_measured(question, *law);
     if (law->measured() != "loss") { question.points = PointChoice::all; }  // the best of a rung is one of loss
+    if (question.onset.kind != OnsetRule::Kind::none) { return answer_from_onset(data, std::move(question), law); }
     const Prepared prepared = prepare(data, question, *law);
-    Inference inference = infer(*law, prepared.points, prepared.options);
-    inference.chosen = law;
-    if (question.hold_out > 0) {
-        inference.hold_out =
-            hold_out_largest(*law, prepared.points, prepared.options.objective, 0, prepared.options.variable,
-                             question.hold_out, prepared.options.bootstrap.threads);
-    }
+    Inference inference = fit(law, prepared);
+    if (question.hold_out > 0) { inference.hold_out = hold_out(*law, prepared, question.hold_out); }
     examine(inference, data, question);
     return inference;
 }

@@ -25,6 +25,7 @@ struct Question {
     std::map<std::string, std::string> mapping;  ///< quantity -> column
     PointChoice points = PointChoice::frontier;
     InferenceOptions inference;
+    OnsetRule onset;   ///< laws of one variable: from which X on they are fitted
     int hold_out = 0;  ///< so many largest values are predicted from the rest; 0: none
     ExaminationOptions examine;
     UnitOptions units;  ///< which points are resampled together
@@ -42,8 +43,9 @@ Prepared prepare(const Dataset& data, const Question& question, const Law& law);
 /// Asks what `question.examine` asks of a finished fit of `data`, and adds the caveats found to its warnings.
 void examine(Inference& inference, const Dataset& data, const Question& question);
 
-/// Prepares, fits and examines. Throws InputError as prepare() does, and for sets from which the law cannot be
-/// identified.
+/// Prepares, fits and examines. With an onset, only points from there on are fitted; a hold-out then finds its own
+/// among the points that are not held out. Throws InputError as prepare() and find_onset() do, and for sets from which
+/// the law cannot be identified.
 Inference answer(const Dataset& data, Question question);
 
 }  // namespace loglog

@@ -31,6 +31,7 @@ struct FitArguments {
     double delta = 1e-3;
     int bootstrap = 1000;
     std::uint64_t seed = 1;
+    std::string onset;
     std::string hold_out;
     std::vector<std::string> against;
     bool sensitivity = false;

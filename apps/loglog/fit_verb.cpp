@@ -41,6 +41,9 @@ void refuse_law_options(const FitArguments& arguments) {
                          arguments.law + "' is a procedure"};
     }
     if (arguments.intervals.any()) {
+    if (!arguments.onset.empty()) {
+        throw InputError{"--onset is for laws of one variable; '" + arguments.law + "' is a procedure"};
+    }
         throw InputError{"--bootstrap-kind, --group, --interval, --level and --seeds are for laws of one formula; '" +
                          arguments.law + "' is a procedure"};
     }
@@ -68,6 +71,7 @@ void fit(const FitArguments& arguments) {
     question.mapping = parse_maps(arguments.maps);
     question.points = arguments.all_points ? PointChoice::all : PointChoice::frontier;
     question.hold_out = parse_hold_out(arguments.hold_out);
+    question.onset = parse_onset(arguments.onset);
     question.inference.objective = parse_objective(arguments.objective, arguments.delta);
     question.inference.bootstrap = bootstrap_options(arguments);
     question.units = unit_options(arguments.intervals);
@@ -114,6 +118,8 @@ void add_fit_verb(CLI::App& app, Program&) {
     verb->add_option("--seed", arguments->seed, "of the resampling");
     verb->add_option("--hold-out", arguments->hold_out, "'largest' or K: predict the K largest sizes from the others");
     verb->add_flag("--sensitivity", arguments->sensitivity,
+    verb->add_option("--onset", arguments->onset,
+                     "laws of one variable: leave out points of smaller X; auto: the onset that forecasts best");
                    "also refit under other objectives, counts and exclusions, and show the spread");
     verb->add_flag("--cross-validate", arguments->cross_validate, "also predict each size from all others");
     verb->add_option("--against", arguments->against, "another law of the same variables to compare with");
