@@ -177,12 +177,21 @@ std::vector<RateCell> rate_cells(const Finished& runs) {
     return list;
 }
 
-void check_rates(const Finished& runs, std::vector<Warning>& found) {
-    std::vector<std::string> at_edge;
+void check_mixed_rates(const Finished& runs, std::vector<Warning>& found) {
     std::vector<std::string> several;
     for (const RateCell& cell : rate_cells(runs)) {
-        if (cell.losses.size() < 2) { continue; }
-        several.push_back(cell.name);
+        if (cell.losses.size() > 1) { several.push_back(cell.name); }
+    }
+    if (several.empty()) { return; }
+    found.push_back({"mixed_learning_rates",
+                     fmt::format("at {} sizes runs differ in learning rate ({}): all of them enter, the badly tuned "
+                                 "with the best; choose one a size with --where",
+                                 several.size(), some_of(several))});
+}
+
+void check_search(const Finished& tried, std::vector<Warning>& found) {
+    std::vector<std::string> at_edge;
+    for (const RateCell& cell : rate_cells(tried)) {
         if (cell.losses.size() < fewest_rates) { continue; }
         const auto mean = [](const auto& entry) { return entry.second.first / entry.second.second; };
         const auto best =
@@ -192,34 +201,32 @@ void check_rates(const Finished& runs, std::vector<Warning>& found) {
             at_edge.push_back(fmt::format("{}: {:g}", cell.name, best->first));
         }
     }
-    if (!several.empty()) {
-        found.push_back(
-            {"mixed_learning_rates",
-             fmt::format("at {} sizes runs differ in learning rate ({}): all of them enter, the badly tuned "
-                         "with the best; choose one a size with --where",
-                         several.size(), some_of(several))});
-    }
-    if (!at_edge.empty()) {
-        found.push_back(
-            {"untuned_learning_rate",
-             fmt::format("at {} sizes the best learning rate is the lowest or highest that was tried ({}): a "
-                         "better one may lie beyond, and the loss is too high by what it would gain",
-                         at_edge.size(), some_of(at_edge))});
+    if (at_edge.empty()) { return; }
+    found.push_back({"untuned_learning_rate",
+                     fmt::format("at {} sizes the best learning rate is the lowest or highest that was tried ({}): a "
+                                 "better one may lie beyond, and the loss is too high by what it would gain",
+                                 at_edge.size(), some_of(at_edge))});
+}
+
+void append_finished(std::span<const RunRecord> runs, Finished& finished) {
+    for (const RunRecord& run : runs) {
+        if (run.state == RunState::ok) { finished.push_back(&run); }
     }
 }
 
 }  // namespace
 
-std::vector<Warning> hygiene_warnings(std::span<const RunRecord> runs) {
+std::vector<Warning> hygiene_warnings(std::span<const RunRecord> runs, std::span<const RunRecord> searches) {
     Finished finished;
-    for (const RunRecord& run : runs) {
-        if (run.state == RunState::ok) { finished.push_back(&run); }
-    }
+    append_finished(runs, finished);
+    Finished tried = finished;
+    append_finished(searches, tried);
     std::vector<Warning> found;
     check_warmup(finished, found);
     check_schedules(finished, found);
     check_repetition(finished, found);
-    check_rates(finished, found);
+    check_mixed_rates(finished, found);
+    check_search(tried, found);
     return found;
 }
 

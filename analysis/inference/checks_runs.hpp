@@ -15,7 +15,8 @@ namespace loglog {
 ///   mixed_schedules           the learning-rate schedules differ in kind, decay, final rate or share of cooldown
 ///   undecayed_losses_mixed    some losses were measured after the learning rate decayed, others at its peak
 ///   repeated_data             runs saw tokens more than once
-/// What a run does not record is not judged. Runs that are not `ok` do not count.
-std::vector<Warning> hygiene_warnings(std::span<const RunRecord> runs);
+/// What a run does not record is not judged. Runs that are not `ok` do not count. `searches` are runs that enter no fit
+/// but tell which learning rates were tried.
+std::vector<Warning> hygiene_warnings(std::span<const RunRecord> runs, std::span<const RunRecord> searches = {});
 
 }  // namespace loglog

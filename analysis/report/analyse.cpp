@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "analysis/inference/checks_runs.hpp"
 #include "analysis/inference/study.hpp"
 #include "analysis/report/report.hpp"
 #include "engine/base/error.hpp"
@@ -65,21 +66,28 @@ std::string attention_to_fit(const std::vector<RunRecord>& runs, const std::stri
         ->first;
 }
 
-/// The runs that the page's laws are of; the others are noted with the reason.
-std::vector<RunRecord> runs_to_fit(const std::vector<RunRecord>& runs, Report& report) {
+/// The runs that the page's laws are of, and the searches for their learning rates.
+struct FittedRuns {
+    std::vector<RunRecord> records;
+    std::vector<RunRecord> searches;
+};
+
+/// What enters no fit is noted with the reason.
+FittedRuns runs_to_fit(const std::vector<RunRecord>& runs, Report& report) {
     std::vector<const RunRecord*> records;
     for (const auto& run : runs) { records.push_back(&run); }
     const std::vector<bool> enters = enters_comparison(records);
-    std::vector<RunRecord> kept;
+    FittedRuns kept;
     for (std::size_t i = 0; i < runs.size(); ++i) {
         const RunRecord& run = runs[i];
+        const bool is_other = !report.fitted_attention.empty() && run.attention != report.fitted_attention;
         if (!enters[i]) {
             report.excluded.push_back({run.id, "a learning-rate search"});
-        } else if (!report.fitted_attention.empty() && run.attention != report.fitted_attention &&
-                   run.state == RunState::ok) {
+            if (!is_other) { kept.searches.push_back(run); }
+        } else if (is_other && run.state == RunState::ok) {
             report.excluded.push_back({run.id, "its attention is " + run.attention + ": see the comparison"});
         } else {
-            kept.push_back(run);
+            kept.records.push_back(run);
         }
     }
     if (!report.fitted_attention.empty()) {
@@ -118,8 +126,10 @@ Report analyse(ReportInput input, const ReportOptions& options) {
     report.input = std::move(input);
     report.options = options;
     report.fitted_attention = attention_to_fit(all, options.baseline);
-    const std::vector<RunRecord> records = runs_to_fit(all, report);
+    const FittedRuns chosen = runs_to_fit(all, report);
+    const std::vector<RunRecord>& records = chosen.records;
     for (auto& warning : mixture_warnings(records)) { report.warnings.push_back(std::move(warning)); }
+    for (auto& warning : hygiene_warnings(records, chosen.searches)) { report.warnings.push_back(std::move(warning)); }
     if (!report.fitted_attention.empty()) { compare_kinds(report); }
 
     const Fitter fitter{records, options};

@@ -10,6 +10,7 @@
 #include "analysis/report/assets.hpp"
 #include "analysis/report/attention_section.hpp"
 #include "analysis/report/drawing.hpp"
+#include "analysis/report/headline.hpp"
 #include "analysis/report/html.hpp"
 #include "analysis/report/page_data.hpp"
 #include "analysis/report/quantity.hpp"
@@ -23,12 +24,14 @@ using Json = nlohmann::ordered_json;
 
 constexpr int height_around = 90;  // pixels of a chart's axis, legend and buttons
 
-void append_key_number(std::string& html, const Report& report, const char* id, const char* symbol,
-                       const char* meaning) {
-    const Inference* fit = report.find(id);
+void append_key_number(std::string& html, const Report& report, const char* place, const char* symbol,
+                       std::string meaning) {
+    const Headline lead = headline(report, place);
+    const Inference* fit = lead.fit;
     const std::string value = fit == nullptr ? "not found" : fmt::format("{:.3f}", fit->estimate("alpha").value);
     const std::string interval = fit == nullptr ? "" : interval_text(fit->estimate("alpha"));
-    const std::string source = number_id(report, id);
+    const std::string source = number_id(report, lead.id);
+    if (lead.other != nullptr) { meaning += fmt::format(", above a floor of {:.3f}", fit->estimate("E").value); }
     fmt::format_to(std::back_inserter(html),
                    "<div{}><b>{}</b><span>&alpha;<sub>{}</sub>, 95% interval {}<br>{}</span>{}</div>\n",
                    source_attribute(source), value, symbol, interval.empty() ? "not estimated" : interval, meaning,
@@ -37,9 +40,9 @@ void append_key_number(std::string& html, const Report& report, const char* id, 
 
 std::string key_numbers(const Report& report) {
     std::string html = "<div class=\"key\">\n";
-    append_key_number(html, report, "power-N-non_embedding", "N", "loss against model size");
-    append_key_number(html, report, "power-D", "D", "loss against training tokens");
-    append_key_number(html, report, "power-C", "C", "loss against compute");
+    append_key_number(html, report, "N-non_embedding", "N", "loss against model size");
+    append_key_number(html, report, "D", "D", "loss against training tokens");
+    append_key_number(html, report, "C", "C", "loss against compute");
     return html + "</div>\n";
 }
 

@@ -75,8 +75,10 @@ std::vector<std::string> commands(const ReportArguments& arguments, const std::s
         fmt::format(" --objective {} --delta {} --bootstrap {} --seed {}", arguments.objective, arguments.delta,
                     arguments.bootstrap, arguments.seed);
     std::vector<std::string> list;
-    for (const char* x : {"N", "D", "C"}) {
-        list.push_back("loglog fit" + fitted + " --law power --x " + x + fit_options);
+    for (const std::string law : {"power", "saturating"}) {
+        for (const char* x : {"N", "D", "C"}) {
+            list.push_back("loglog fit" + fitted + " --law " + law + " --x " + x + fit_options);
+        }
     }
     list.push_back("loglog fit" + fitted + " --law chinchilla" + fit_options);
     if (several) {

@@ -1,5 +1,6 @@
 #include "analysis/report/report.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <chrono>
@@ -8,6 +9,8 @@
 #include <sstream>
 
 #include "analysis/report/figures.hpp"
+#include "analysis/report/formats.hpp"
+#include "analysis/report/headline.hpp"
 #include "analysis/report/html.hpp"
 #include "analysis/report/page.hpp"
 #include "analysis/report/quantity.hpp"
@@ -42,6 +45,8 @@ std::size_t occurrences(const std::string& text, const std::string& part) {
     for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) { ++count; }
     return count;
 }
+
+std::string fixed(const Inference* fit, const char* name) { return fmt::format("{:.3f}", fit->estimate(name).value); }
 
 TEST(Thin, KeepsShortCurvesAndAveragesLongOnes) {
     const std::vector<double> x{1, 2, 4, 8};
@@ -141,6 +146,95 @@ TEST(Analyse, WarnsWhereOneLawMixesKinds) {
     ASSERT_EQ(report.warnings.size(), 2u);
     EXPECT_EQ(report.warnings[0].code, "mixed_runs");
     EXPECT_THAT(report.warnings[0].text, HasSubstr("family (decoder, encoder)"));
+}
+
+ReportOptions without_intervals() {
+    ReportOptions options;
+    options.bootstrap = {0, Seed{1}, 1};
+    return options;
+}
+
+TEST(Analyse, SaysOfTheRunsHowTheyWereTrainedOnThePageInItsNumbersAndInMarkdown) {
+    ReportInput input = sample_report_input();
+    for (auto& run : input.runs) { run.record.unique_tokens = run.record.tokens; }
+    *input.runs[0].record.unique_tokens /= 4;
+
+    const Report report = analyse(input, without_intervals());
+
+    ASSERT_EQ(report.warnings.size(), 1u);
+    EXPECT_EQ(report.warnings[0].code, "repeated_data");
+    const std::string text = "1 of 14 runs saw their tokens more than once, up to 4 times (run-00)";
+    EXPECT_THAT(render_page(report), HasSubstr("<code>repeated_data</code> " + text));
+    EXPECT_THAT(to_markdown(report), HasSubstr("`repeated_data` " + text));
+    const auto numbers = nlohmann::json::parse(to_json(report));
+    EXPECT_EQ(numbers.at("warnings").at(0).at("code"), "repeated_data");
+    EXPECT_THAT(numbers.at("warnings").at(0).at("text").get<std::string>(), HasSubstr(text));
+}
+
+TEST(Analyse, SearchesThatEnterNoFitStillTellOfAnUntunedLearningRate) {
+    const auto codes = [](const ReportInput& input) {
+        std::vector<std::string> list;
+        for (const auto& warning : analyse(input, without_intervals()).warnings) { list.push_back(warning.code); }
+        return list;
+    };
+    ReportInput input = sample_sweep_input();
+    EXPECT_THAT(codes(input), Not(Contains("untuned_learning_rate")));
+
+    for (auto& run : input.runs) {
+        if (run.record.name == "lr-search" && run.record.lr > 5e-3) { run.record.state = RunState::diverged; }
+    }
+
+    EXPECT_THAT(codes(input), Contains("untuned_learning_rate"));
+    EXPECT_THAT(codes(input), Not(Contains("mixed_learning_rates")));
+}
+
+/// Finished runs of sizes a factor of 2 apart, all on the same tokens, with L = floor + 150 N^-0.4 and noise of 0.1%.
+ReportInput ladder_input(double floor) {
+    ReportInput input = sample_report_input(12, 1, 10);
+    const Random random{Seed{9}, Stream::synthetic_data};
+    for (std::size_t i = 0; i < input.runs.size(); ++i) {
+        RunRecord& r = input.runs[i].record;
+        const double n = 2e4 * std::pow(2.0, static_cast<double>(i));
+        r.state = RunState::ok;
+        r.non_embedding_params = static_cast<std::int64_t>(n);
+        r.total_params = *r.non_embedding_params + *r.embedding_params;
+        r.final_val_loss = (floor + 150 * std::pow(n, -0.4)) * std::exp(1e-3 * random.normal(i));
+    }
+    return input;
+}
+
+TEST(Findings, LeadWithTheLawThatHasAFloorWhereAiccLeavesThePowerLawNoSupport) {
+    ReportOptions options;
+    options.bootstrap = {50, Seed{1}, 2};
+    const Report report = analyse(ladder_input(1.5), options);
+
+    const Headline lead = headline(report, "N-non_embedding");
+
+    ASSERT_EQ(lead.law, "saturating");
+    EXPECT_GT(lead.aicc_gain, 10);
+    // 12 points with noise of 0.1%: the exponent's standard error is some 0.01, five of them are allowed.
+    EXPECT_NEAR(lead.fit->estimate("alpha").value, 0.4, 0.05);
+    const Findings found = sorted_findings(report);
+    const std::string sentence = *std::find_if(found.found.begin(), found.found.end(), [](const std::string& one) {
+        return one.find("with model size") != std::string::npos;
+    });
+    EXPECT_THAT(sentence, HasSubstr("Loss falls with model size towards a floor of " + fixed(lead.fit, "E")));
+    EXPECT_THAT(sentence, HasSubstr("as N^-" + fixed(lead.fit, "alpha")));
+    EXPECT_THAT(sentence, HasSubstr("without a floor it would be N^-" + fixed(lead.other, "alpha")));
+    EXPECT_THAT(sentence, HasSubstr("Burnham and Anderson 2002"));
+    EXPECT_THAT(found.found, Contains(HasSubstr("the exponent in N of the saturating law")));
+    EXPECT_THAT(render_page(report), HasSubstr("<b>" + fixed(lead.fit, "alpha") + "</b>"));
+    EXPECT_THAT(render_page(report), HasSubstr("loss against model size, above a floor of " + fixed(lead.fit, "E")));
+}
+
+TEST(Findings, LeadWithThePowerLawWhereThereIsNoFloor) {
+    const Report report = analyse(ladder_input(0), without_intervals());
+
+    const Headline lead = headline(report, "N-non_embedding");
+
+    EXPECT_EQ(lead.id, "power-N-non_embedding");
+    EXPECT_EQ(lead.other, nullptr);
+    EXPECT_THAT(findings(report), Contains(HasSubstr("Loss falls with model size as N^-" + fixed(lead.fit, "alpha"))));
 }
 
 TEST(RenderPage, IsSelfContainedAndEscapesWhatItShows) {
