@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "analysis/fit/optimum.hpp"
-
 #include "analysis/inference/onset.hpp"
+
 namespace loglog {
 
 /// How a fit to the smaller runs predicts the larger ones.
@@ -19,8 +19,8 @@ struct HoldOut {
     double worst_error_nats = 0;    ///< of largest size, with its sign
     double rms_relative_error = 0;  ///< root mean square of ln(predicted/measured)
     double compute_ratio = 1;       ///< the runs did as predicted of so many times their compute (X); NaN: of no amount
-};
     std::optional<Onset> onset;     ///< chosen among the points that were not held out
+};
 
 /// Refits without the points whose `variable`-th column is among its `count` largest distinct values, and predicts
 /// them. The compute ratio k is where the mean of ln predicted, at N and D times sqrt(k) each (laws of one variable: at

@@ -61,6 +61,7 @@ Inference infer(const Law& law, const Points& points, const InferenceOptions& op
     inference.points = points;
     inference.excluded = options.excluded;
     inference.ids = options.ids;
+    inference.seeds = options.seeds;
     inference.optimum = find_optimum(law, points, options.objective, options.bootstrap.threads);
     require_separable(law, points, options.objective, inference.optimum);
     const Values& best = inference.optimum.best.coordinates;

@@ -11,6 +11,7 @@
 #include "analysis/inference/examination.hpp"
 #include "analysis/inference/outliers.hpp"
 #include "analysis/inference/profile.hpp"
+#include "analysis/inference/seed_effects.hpp"
 
 namespace loglog {
 
@@ -40,6 +41,7 @@ struct InferenceOptions {
     std::vector<Warning> warnings;        ///< likewise, before those found here
     std::vector<std::string> ids{};       ///< of the points, for messages: "line 12", a run's id; may be empty
     std::vector<Departure> departures{};  ///< whose cost is asked for at every budget; laws of N and D alone
+    std::optional<SeedEffects> seeds{};   ///< where repeated rows were averaged; carried into the result
 };
 
 /// What a departure from the compute optimum costs at one budget; see cost().
@@ -65,11 +67,12 @@ struct Inference {
     std::vector<NamedEstimate> derived;
     std::vector<std::vector<NamedEstimate>> predictions;
     std::vector<DepartureCost> departures;
+    std::optional<Onset> onset;  ///< where one was asked for
     std::optional<HoldOut> hold_out;
     Examination examination;
-    std::optional<Onset> onset;  ///< where one was asked for
-    std::vector<std::string> ids;   ///< of the points; may be empty
-    std::vector<Outlier> outliers;  ///< they are fitted all the same
+    std::optional<SeedEffects> seeds;  ///< where repeated rows were averaged
+    std::vector<std::string> ids;      ///< of the points; may be empty
+    std::vector<Outlier> outliers;     ///< they are fitted all the same
     std::vector<Exclusion> excluded;
     std::vector<Warning> warnings;
 

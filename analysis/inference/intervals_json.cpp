@@ -20,6 +20,13 @@ Json object(const ProfileInterval& interval) {
     return result;
 }
 
+Json object(const SeedEffects& seeds) {
+    return {
+        {"kind", to_text(seeds.kind)},       {"groups", seeds.groups},
+        {"degrees", seeds.degrees},          {"of", seeds.residual == Objective::Residual::log ? "ln loss" : "loss"},
+        {"sigma", json_number(seeds.sigma)}, {"tau", json_number(seeds.tau)}};
+}
+
 }  // namespace
 
 void add_intervals(Json& root, const Inference& fit) {
@@ -28,6 +35,7 @@ void add_intervals(Json& root, const Inference& fit) {
     root["bootstrap"]["level"] = fit.resamples.level;
     root["bootstrap"]["units"] = fit.resamples.units;
     root["bootstrap"]["grouped"] = !fit.points.group.empty();
+    if (fit.seeds) { root["seeds"] = object(*fit.seeds); }
     for (const auto& interval : fit.profiles.intervals) {
         root["parameters"][interval.name]["profile"] = object(interval);
     }

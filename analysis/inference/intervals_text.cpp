@@ -37,6 +37,19 @@ void append_ridges(std::string& text, const Inference& fit) {
     if (!pairs.empty()) { fmt::format_to(std::back_inserter(text), "\nhardly told apart (correlation): {}\n", pairs); }
 }
 
+void append_seeds(std::string& text, const SeedEffects& seeds) {
+    const auto out = std::back_inserter(text);
+    const char* unit = seeds.residual == Objective::Residual::log ? "of ln loss" : "nats";
+    fmt::format_to(out, "\nseeds: {} of {} configurations", to_text(seeds.kind), seeds.groups);
+    if (std::isfinite(seeds.sigma)) {
+        fmt::format_to(out, "; their runs differ by sigma = {:.3g} {}", seeds.sigma, unit);
+    }
+    if (std::isfinite(seeds.tau)) {
+        fmt::format_to(out, ", configurations from the law by tau = {:.3g} besides", seeds.tau);
+    }
+    text += '\n';
+}
+
 }  // namespace
 
 std::string intervals_text(const Inference& fit) {
@@ -46,6 +59,7 @@ std::string intervals_text(const Inference& fit) {
                        to_text(fit.resamples.interval), fit.resamples.natural.size(), to_text(fit.resamples.kind),
                        fit.resamples.units, fit.points.group.empty() ? "points" : "groups of points");
     }
+    if (fit.seeds) { append_seeds(text, *fit.seeds); }
     append_profiles(text, fit);
     append_ridges(text, fit);
     return text;

@@ -20,7 +20,8 @@ Json json_of(const Onset& onset);
 /// "outliers", and what the examination found: "model_choice", "conventions", "sensitivity", "cross_validation".
 void add_examination(Json& root, const Inference& inference);
 
-/// How intervals were made, to "bootstrap"; "profile", to each of "parameters"; "correlation" and "covariance".
+/// How intervals were made, to "bootstrap"; "seeds"; "profile", to each of "parameters"; "correlation" and
+/// "covariance".
 void add_intervals(Json& root, const Inference& inference);
 
 }  // namespace loglog

@@ -5,10 +5,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "analysis/inference/random_effect.hpp"
 #include "engine/base/error.hpp"
 
 namespace loglog {
 namespace {
+
+constexpr std::size_t few_degrees = 5;  // the standard error of sigma is a third of it and more
 
 using Mapping = std::map<std::string, std::string>;
 
@@ -90,52 +93,100 @@ void take_weights(Points& points, const Dataset& data, const std::vector<std::si
     }
 }
 
-/// One point for each place (and group).
-void average(Points& points, InferenceOptions& options) {
+/// The place (and group) that each point is at.
+std::vector<std::size_t> places_of(const Points& points) {
     std::vector<std::string> keys;
     for (std::size_t i = 0; i < points.size(); ++i) {
         keys.push_back(place_key(points, i, points.variables) +
                        (points.group.empty() ? "" : fmt::format("group {}", points.group[i])));
     }
-    const auto cell = numbered(keys);
+    return numbered(keys);
+}
+
+double measured(const Points& points, std::size_t point, Objective::Residual residual) {
+    return residual == Objective::Residual::log ? points.ln_loss[point] : points.loss[point];
+}
+
+/// One point for each place (and group).
+AveragedRows average(Points& points, InferenceOptions& options) {
+    const auto cell = places_of(points);
     const std::size_t count = count_of(cell);
-    const bool logarithms = options.objective.residual == Objective::Residual::log;
+    const auto residual = options.objective.residual;
     Points averaged;
     averaged.variables = points.variables;
     averaged.centre = points.centre;
     averaged.ln_x.resize(count);
-    averaged.loss.assign(count, 0);
     averaged.weight.assign(count, 0);
     if (!points.group.empty()) { averaged.group.resize(count); }
+    std::vector<double> mean(count, 0);
     std::vector<std::string> ids(options.ids.empty() ? 0 : count);
     for (std::size_t i = 0; i < points.size(); ++i) {
         const std::size_t to = cell[i];
         averaged.ln_x[to] = points.ln_x[i];
-        averaged.loss[to] += points.weight[i] * (logarithms ? points.ln_loss[i] : points.loss[i]);
+        mean[to] += points.weight[i] * measured(points, i, residual);
         averaged.weight[to] += points.weight[i];
         if (!points.group.empty()) { averaged.group[to] = points.group[i]; }
         if (!ids.empty()) { ids[to] += (ids[to].empty() ? "" : " + ") + options.ids[i]; }
     }
+    AveragedRows rows{averaged.weight, 0, points.size() - count};
     for (std::size_t to = 0; to < count; ++to) {
-        const double mean = averaged.loss[to] / averaged.weight[to];
-        averaged.loss[to] = logarithms ? std::exp(mean) : mean;
+        mean[to] /= averaged.weight[to];
+        averaged.loss.push_back(residual == Objective::Residual::log ? std::exp(mean[to]) : mean[to]);
         averaged.ln_loss.push_back(std::log(averaged.loss[to]));
         averaged.weight[to] *= static_cast<double>(count) / static_cast<double>(points.size());
     }
+    for (std::size_t i = 0; i < points.size(); ++i) {
+        const double deviation = measured(points, i, residual) - mean[cell[i]];
+        rows.squares += points.weight[i] * deviation * deviation;
+    }
     points = std::move(averaged);
     options.ids = std::move(ids);
+    return rows;
+}
+
+SeedEffects pooled(const AveragedRows& rows, Objective::Residual residual) {
+    SeedEffects found{Repeats::average, rows.count.size(), rows.degrees, residual};
+    if (rows.degrees > 0) { found.sigma = std::sqrt(rows.squares / static_cast<double>(rows.degrees)); }
+    return found;
+}
+
+void warn_of(const SeedEffects& seeds, std::vector<Warning>& warnings) {
+    if (seeds.degrees < few_degrees) {
+        warnings.push_back({"few_repeats", fmt::format("the seeds' noise rests on {} repeated rows alone, and with it "
+                                                       "how much each configuration counts",
+                                                       seeds.degrees)});
+    }
+    if (!seeds.is_settled) {
+        warnings.push_back({"seeds_unsettled",
+                            "the deviation that runs of a configuration share still changed after 20 rounds of fitting "
+                            "and weighing"});
+    }
 }
 
 }  // namespace
 
+const char* to_text(Repeats repeats) noexcept {
+    switch (repeats) {
+        case Repeats::each:
+            return "each";
+        case Repeats::average:
+            return "average";
+        case Repeats::random_effect:
+            return "random-effect";
+    }
+    return "each";
+}
+
 Repeats parse_repeats(std::string_view text) {
     if (text == "each") { return Repeats::each; }
-    if (text == "average") { return Repeats::average; }
-    throw InputError{"--seeds '" + std::string{text} + "' must be each or average"};
+    for (const Repeats repeats : {Repeats::each, Repeats::average, Repeats::random_effect}) {
+        if (text == to_text(repeats)) { return repeats; }
+    }
+    throw InputError{"--seeds '" + std::string{text} + "' must be each, average or random-effect"};
 }
 
 void assign_units(Points& points, InferenceOptions& options, const Dataset& data, const Mapping& mapping,
-                  const UnitOptions& units) {
+                  const UnitOptions& units, const Law& law) {
     const auto rows = rows_of(data, options.ids);
     take_weights(points, data, rows, mapping);
     points.group = groups_of(points, options, data, rows, mapping, units.group);
@@ -143,7 +194,15 @@ void assign_units(Points& points, InferenceOptions& options, const Dataset& data
         throw InputError{"--group: all " + std::to_string(points.size()) +
                          " points are of one group: nothing can be said of how groups differ"};
     }
-    if (units.repeats == Repeats::average) { average(points, options); }
+    if (units.repeats == Repeats::each) { return; }
+    const auto residual = options.objective.residual;
+    const AveragedRows averaged = average(points, options);
+    if (units.repeats == Repeats::average) {
+        options.seeds = pooled(averaged, residual);
+    } else {
+        options.seeds = weigh_by_random_effect(law, points, residual, averaged);
+        warn_of(*options.seeds, options.warnings);
+    }
 }
 
 }  // namespace loglog

@@ -91,7 +91,7 @@ Prepared prepare(const Dataset& data, const Question& question, const Law& law) 
         const std::span<const double> columns[] = {chosen.x};
         prepared.points = make_points(columns, chosen.loss);
         options.ids = std::move(chosen.ids);
-        assign_units(prepared.points, options, data, question.mapping, question.units);
+        assign_units(prepared.points, options, data, question.mapping, question.units, law);
         return prepared;
     }
     std::vector<std::size_t> columns;
@@ -102,7 +102,7 @@ Prepared prepare(const Dataset& data, const Question& question, const Law& law) 
     prepared.points = make_points(spans, numbers.back());
     options.variable = std::string{law.variables()[0]};
     options.ids = data.row_names;
-    assign_units(prepared.points, options, data, question.mapping, question.units);
+    assign_units(prepared.points, options, data, question.mapping, question.units, law);
     return prepared;
 }
 

@@ -16,7 +16,9 @@ void add_interval_options(CLI::App& verb, FitArguments& arguments) {
                     "bca (unless given, of fewer than 100 points), percentile, or expanded (by Student's t)");
     verb.add_option("--level,--coverage", intervals.level, "share of intervals that should hold the truth (0.95)")
         ->check(CLI::Range(0.5, 0.9999));
-    verb.add_option("--seeds", intervals.repeats, "rows at the same N and D: each a point, or their average");
+    verb.add_option(
+        "--seeds", intervals.repeats,
+        "rows at the same N and D: each a point, their average, or a random-effect (means weighted by both noises)");
 }
 
 BootstrapOptions bootstrap_options(const FitArguments& arguments) {

@@ -35,7 +35,7 @@ Assigned assign(const UnitOptions& units, std::map<std::string, std::string> map
     const std::span<const double> columns[] = {numbers[0], numbers[1]};
     Assigned made{make_points(columns, numbers[2]), {}};
     made.options.ids = read.row_names;
-    assign_units(made.points, made.options, read, mapping, units);
+    assign_units(made.points, made.options, read, mapping, units, find_law("chinchilla"));
     return made;
 }
 
