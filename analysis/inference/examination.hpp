@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,14 +12,18 @@
 
 namespace loglog {
 
+struct Question;
+
 /// Which questions beyond the fit itself are asked; each costs refits.
 struct ExaminationOptions {
     bool laws = false;                 ///< other laws on the same points, lack of fit, seed noise
     std::vector<std::string> against;  ///< laws to compare with besides the natural rivals
     bool conventions = false;          ///< other counts of N, D and C that the table holds
     bool sensitivity = false;          ///< other objectives, points and counts
-    bool cross_validation = false;     ///< one size at a time left out
-    std::optional<Dataset> all_rows;   ///< the table before a --where that left out a few rows
+    /// Part of the sensitivity: other ways to the law's numbers, each with its name or the reason why there is none.
+    std::function<std::vector<Refit>(const Dataset&, const Question&, const Law&)> approaches;
+    bool cross_validation = false;    ///< one size at a time left out
+    std::optional<Dataset> all_rows;  ///< the table before a --where that left out a few rows
 };
 
 /// What came of them.

@@ -16,6 +16,7 @@ void add_numbers(Json& into, const Refit& fit) {
         return;
     }
     into["objective_value"] = json_number(fit.value);
+    if (!fit.caveats.empty()) { into["warnings"] = fit.caveats; }
     into["parameters"] = values_of(fit.parameters);
     into["derived"] = values_of(fit.derived);
 }

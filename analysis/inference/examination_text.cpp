@@ -31,14 +31,18 @@ void append_refits(std::string& text, const std::string& heading, const std::vec
         std::find_if(refits.begin(), refits.end(), [](const Refit& fit) { return !fit.parameters.empty(); });
     if (first == refits.end()) { return; }
     fmt::format_to(out, "\n{:<44}", heading);
-    for (const auto& [name, value] : columns_of(*first)) { fmt::format_to(out, "{:>11}", name); }
+    const auto columns = columns_of(*first);
+    for (const auto& [name, value] : columns) { fmt::format_to(out, "{:>11}", name); }
     text += '\n';
     for (std::size_t i = 0; i < refits.size(); ++i) {
         fmt::format_to(out, "  {:<42}", labels[i]);
         if (!refits[i].failure.empty()) {
             text += refits[i].failure;
         } else {
-            for (const auto& [name, value] : columns_of(refits[i])) { fmt::format_to(out, "{:>11}", number(value)); }
+            for (const auto& [name, value] : columns) {
+                fmt::format_to(out, "{:>11}", number(value_of(refits[i], name)));
+            }
+            for (const auto& code : refits[i].caveats) { fmt::format_to(out, "  [{}]", code); }
         }
         text += '\n';
     }
@@ -131,10 +135,6 @@ std::string to_text(const HoldOut& h) {
         "{:+.4f} at worst; {}\n",
         h.n_points, h.values.size(), h.variable, number(h.values.front()), h.mean_error_nats, h.rms_error_nats,
         h.worst_error_nats, ratio);
-}
-
-std::string examination_text(const Inference& inference) {
-    const Examination& found = inference.examination;
     return h.onset ? line + "of the rest: " + to_text(*h.onset) : line;
 }
 
@@ -150,6 +150,10 @@ std::string to_text(const Onset& onset) {
                        one.left_out == onset.left_out ? "  chosen" : "");
     }
     return text;
+}
+
+std::string examination_text(const Inference& inference) {
+    const Examination& found = inference.examination;
     std::string text;
     if (found.laws) { append_laws(text, *found.laws); }
     if (!found.conventions.empty()) { append_conventions(text, found.conventions); }

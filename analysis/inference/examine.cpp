@@ -57,7 +57,7 @@ std::vector<ConventionFit> fit_conventions(const Dataset& given, const Question&
     return fits;
 }
 
-Sensitivity vary(const Question& question, const Inference& base) {
+Sensitivity vary(const Dataset& data, const Question& question, const Inference& base) {
     Sensitivity result;
     result.refits = vary_choices(*base.law, base.points, base.objective, base.optimum, base.outliers,
                                  variable_name(base, 0), question.inference.bootstrap.threads);
@@ -68,6 +68,11 @@ Sensitivity vary(const Question& question, const Inference& base) {
         const Dataset& all = *question.examine.all_rows;
         result.refits.push_back(refit_to(all, settled(question, base), base,
                                          "all " + std::to_string(all.rows.size()) + " rows, without --where"));
+    }
+    if (question.examine.approaches) {
+        for (Refit& one : question.examine.approaches(data, question, *base.law)) {
+            result.refits.push_back(std::move(one));
+        }
     }
     result.ranges = ranges_of(result.refits);
     return result;
@@ -90,7 +95,7 @@ void examine(Inference& inference, const Dataset& data, const Question& question
         found.laws = choose_model(law, inference.points, inference.objective, inference.optimum, rivals, threads);
     }
     if (options.conventions || options.sensitivity) { found.conventions = fit_conventions(data, question, inference); }
-    if (options.sensitivity) { found.sensitivity = vary(question, inference); }
+    if (options.sensitivity) { found.sensitivity = vary(data, question, inference); }
     if (options.cross_validation) {
         found.cross_validation = leave_one_size_out(law, inference.points, inference.objective, inference.optimum,
                                                     variable_name(inference, 0), threads);

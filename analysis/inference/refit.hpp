@@ -9,8 +9,9 @@ namespace loglog {
 
 /// A law fitted again to other points or under another objective, without intervals.
 struct Refit {
-    std::string choice;   ///< what is different, in words
-    std::string failure;  ///< why there are no numbers, else empty
+    std::string choice;                ///< what is different, in words
+    std::string failure;               ///< why there are no numbers, else empty
+    std::vector<std::string> caveats;  ///< codes of warnings
     std::size_t n_points = 0;
     double value = 0;  ///< of its own objective
     Values coordinates{};

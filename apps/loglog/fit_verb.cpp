@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "analysis/approaches/approaches.hpp"
 #include "analysis/inference/study.hpp"
 #include "apps/loglog/fit_arguments.hpp"
 #include "apps/loglog/fit_procedures.hpp"
@@ -40,10 +41,10 @@ void refuse_law_options(const FitArguments& arguments) {
         throw InputError{"--sensitivity, --cross-validate and --against are for laws of one formula; '" +
                          arguments.law + "' is a procedure"};
     }
-    if (arguments.intervals.any()) {
     if (!arguments.onset.empty()) {
         throw InputError{"--onset is for laws of one variable; '" + arguments.law + "' is a procedure"};
     }
+    if (arguments.intervals.any()) {
         throw InputError{"--bootstrap-kind, --group, --interval, --level and --seeds are for laws of one formula; '" +
                          arguments.law + "' is a procedure"};
     }
@@ -70,8 +71,8 @@ void fit(const FitArguments& arguments) {
     question.loss = arguments.y;
     question.mapping = parse_maps(arguments.maps);
     question.points = arguments.all_points ? PointChoice::all : PointChoice::frontier;
-    question.hold_out = parse_hold_out(arguments.hold_out);
     question.onset = parse_onset(arguments.onset);
+    question.hold_out = parse_hold_out(arguments.hold_out);
     question.inference.objective = parse_objective(arguments.objective, arguments.delta);
     question.inference.bootstrap = bootstrap_options(arguments);
     question.units = unit_options(arguments.intervals);
@@ -82,6 +83,7 @@ void fit(const FitArguments& arguments) {
     question.examine.against = arguments.against;
     question.examine.conventions = true;
     question.examine.sensitivity = arguments.sensitivity;
+    question.examine.approaches = refit_by_approaches;
     question.examine.cross_validation = arguments.cross_validate;
 
     RunDataset gathered = gather(arguments, question.inference.warnings);
@@ -116,11 +118,11 @@ void add_fit_verb(CLI::App& app, Program&) {
     verb->add_option("--bootstrap", arguments->bootstrap, "resamples for the intervals; 0: none")
         ->check(CLI::Range(0, 10'000'000));
     verb->add_option("--seed", arguments->seed, "of the resampling");
-    verb->add_option("--hold-out", arguments->hold_out, "'largest' or K: predict the K largest sizes from the others");
-    verb->add_flag("--sensitivity", arguments->sensitivity,
     verb->add_option("--onset", arguments->onset,
                      "laws of one variable: leave out points of smaller X; auto: the onset that forecasts best");
-                   "also refit under other objectives, counts and exclusions, and show the spread");
+    verb->add_option("--hold-out", arguments->hold_out, "'largest' or K: predict the K largest sizes from the others");
+    verb->add_flag("--sensitivity", arguments->sensitivity,
+                   "also refit under other objectives, counts, exclusions and approaches, and show the spread");
     verb->add_flag("--cross-validate", arguments->cross_validate, "also predict each size from all others");
     verb->add_option("--against", arguments->against, "another law of the same variables to compare with");
     verb->add_option("--predict", arguments->budgets, "budget in FLOPs (or X) to predict the loss for");

@@ -63,6 +63,25 @@ class Fit(unittest.TestCase):
         self.assertAlmostEqual(fit["sensitivity"][choices.index("ls-log")]["parameters"]["alpha"], .34, places=6)
         for key in ("low", "high", "low_choice", "high_choice"):
             self.assertIn(key, fit["sensitivity_range"]["a"])
+        second, first = fit["sensitivity"][-2:]  # the grid's diagonals are budgets of equal N D
+        self.assertRegex(second["choice"], r"^approach 2: valleys at \d of 9 budgets$")
+        self.assertEqual(set(second["derived"]), {"a", "b"})
+        self.assertIn("no column 'run'", first["failure"])
+
+    def test_repeated_seeds_as_a_random_effect(self):
+        rows = [f"{n},{d},{(1.7 + 400 * n**-.34 + 600 * d**-.3) * (1 + .002 * sign)}"
+                for n in (1e6, 3e6, 9e6) for d in (1e8, 3e8, 9e8) for sign in (-1, 1)]
+        self.csv.write_text("N,D,loss\n" + "\n".join(rows) + "\n")
+        fit = self.fit_json("--law", "chinchilla", "--bootstrap", "0", "--seeds", "random-effect")
+        self.assertEqual((fit["n_points"], fit["seeds"]["kind"], fit["seeds"]["groups"]), (9, "random-effect", 9))
+        # Two runs at -.002 and +.002 differ from their mean by .002 each: sigma is .002 sqrt(2).
+        self.assertAlmostEqual(fit["seeds"]["sigma"] / (.002 * 2**.5), 1, places=5)
+        self.assertEqual(fit["seeds"]["tau"], 0)
+        self.csv.write_text("N,D,loss\n" + "\n".join(rows[::2]) + "\n")
+        error = self.fit("--csv", str(self.csv), "--law", "chinchilla", "--seeds", "random-effect", status=2).stderr
+        self.assertIn("no two of the 9 rows are at the same place", error)
+        error = self.fit("--csv", str(self.csv), "--law", "chinchilla", "--seeds", "mean", status=2).stderr
+        self.assertIn("must be each, average or random-effect", error)
 
     def test_a_row_far_off_is_named_and_kept(self):
         fit = self.fit_json("--law", "chinchilla", "--bootstrap", "0")
