@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "analysis/inference/fit_information.hpp"
 #include "analysis/inference/robust_scale.hpp"
 
 namespace loglog {
@@ -26,24 +27,11 @@ double on_scale(const ParameterSpec& spec, double reported) {
     return spec.link.kind == Link::Kind::reciprocal ? 1 / reported : std::log(reported);
 }
 
-std::vector<std::size_t> free_places(const Law& law, const Values& coordinates) {
-    std::vector<std::size_t> places;
-    const auto specs = law.parameters();
-    for (std::size_t k = 0; k < specs.size(); ++k) {
-        const bool inside = coordinates[k] > specs[k].lower && coordinates[k] < specs[k].upper;
-        if (specs[k].is_free() && inside) { places.push_back(k); }
-    }
-    return places;
-}
-
-/// sum w g g^T over the free coordinates.
-Eigen::MatrixXd information(const Law& law, const Points& points, const Objective& objective, const Values& q,
-                            const std::vector<std::size_t>& free) {
-    const Expansion at = law.expand(q, points, objective, infinite);
-    const auto n = static_cast<Eigen::Index>(free.size());
+Eigen::MatrixXd matrix_of(const FitInformation& information) {
+    const auto n = static_cast<Eigen::Index>(information.free.size());
     Eigen::MatrixXd matrix(n, n);
     for (Eigen::Index j = 0; j < n; ++j) {
-        for (Eigen::Index k = 0; k < n; ++k) { matrix(j, k) = at.metric[free[j]][free[k]]; }
+        for (Eigen::Index k = 0; k < n; ++k) { matrix(j, k) = information.matrix[j][k]; }
     }
     return matrix;
 }
@@ -96,17 +84,18 @@ Eigen::MatrixXd scale_by_coordinate(const Law& law, const Points& points, const 
 }
 
 Covariances asymptotic_covariance(const Law& law, const Points& points, const Objective& objective, const Values& q) {
-    const Noise noise = noise_of(law, points, objective, q);
-    const auto free = free_places(law, q);
-    if (noise.degrees < 1 || !(noise.scale > 0) || free.empty()) { return {}; }
-    const double threshold = objective.threshold(noise.scale / 100);
-    const RobustScale scale = robust_scale(noise, threshold);
-    const Eigen::LDLT<Eigen::MatrixXd> factor{information(law, points, objective, q, free)};
+    const FitInformation information = fit_information(law, points, objective, q);
+    const auto& free = information.free;
+    if (!(information.spread > 0) || free.empty()) { return {}; }
+    const Eigen::LDLT<Eigen::MatrixXd> factor{matrix_of(information)};
     if (factor.info() != Eigen::Success || !factor.isPositive()) { return {}; }
     const auto n = static_cast<Eigen::Index>(free.size());
     const Eigen::MatrixXd inverse = factor.solve(Eigen::MatrixXd::Identity(n, n));
-    Eigen::MatrixXd covariance = scale.spread() * inverse;
+    Eigen::MatrixXd covariance = information.spread * inverse;
     if (!points.group.empty()) {
+        const Noise noise = noise_of(law, points, objective, q);
+        const double threshold = objective.threshold(noise.scale / 100);
+        const RobustScale scale = robust_scale(noise, threshold);
         covariance = inverse * grouped_scores(law, points, objective, q, free, threshold) * inverse /
                      (scale.curvature * scale.curvature);
     }

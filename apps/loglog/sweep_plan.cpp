@@ -46,14 +46,21 @@ Plan plan_of(const SweepOptions& options, DataShelf& shelf, DataNeed need, const
             return data != nullptr ? run_id(spec, data->hash(), code_version()) : std::string{};
         },
         loss_of);
-    const std::vector<std::string> reasons = reasons_against(plan);
+    std::vector<std::string> reasons;
+    if (sweep.adds_to.empty() || plan.runs.empty()) {
+        reasons = reasons_against(plan);
+    } else {
+        plan.notes.push_back(fmt::format("adds to the runs where {}: not judged by itself", sweep.adds_to));
+    }
     if (!reasons.empty() && (!options.force || plan.runs.empty())) {
         throw InputError{fmt::format("the sweep '{}' cannot identify a scaling law:{}\n(--force goes on all the same)",
                                      plan.sweep, joined(reasons))};
     }
     choose_layouts(plan, sweep, machine, std::max(machine.ranks(), most_ranks_considered));
     plan.warnings = reasons;
-    for (std::string& remark : remarks_on(plan)) { plan.notes.push_back(std::move(remark)); }
+    if (sweep.adds_to.empty()) {
+        for (std::string& remark : remarks_on(plan)) { plan.notes.push_back(std::move(remark)); }
+    }
     return plan;
 }
 

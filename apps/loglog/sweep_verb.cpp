@@ -2,6 +2,7 @@
 #include <functional>
 #include <memory>
 
+#include "apps/loglog/sweep_advise.hpp"
 #include "apps/loglog/sweep_options.hpp"
 #include "apps/loglog/verbs.hpp"
 
@@ -69,6 +70,8 @@ void add_sweep_verb(CLI::App& app, Program& program) {
     CLI::App* cancel = add_command(*sweep, options, "cancel", "Ask a running sweep to checkpoint its runs and stop",
                                    [options] { cancel_sweep(*options); });
     add_registry(cancel, options);
+
+    add_advise_verb(*sweep);
 }
 
 }  // namespace loglog

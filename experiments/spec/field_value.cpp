@@ -14,7 +14,14 @@ struct ValueText {
     std::string operator()(bool value) const { return value ? "true" : "false"; }
     std::string operator()(std::int64_t value) const { return fmt::format("{}", value); }
     std::string operator()(double value) const { return fmt::format("{}", value); }
-    std::string operator()(const std::string& value) const { return fmt::format("\"{}\"", value); }
+    std::string operator()(const std::string& value) const {
+        std::string quoted = "\"";
+        for (const char c : value) {
+            if (c == '"' || c == '\\') { quoted += '\\'; }
+            quoted += c;
+        }
+        return quoted + "\"";
+    }
     std::string operator()(const FieldValue::List& list) const {
         std::vector<std::string> parts;
         for (const FieldValue& value : list) { parts.push_back(to_text(value)); }

@@ -16,7 +16,7 @@ namespace {
 const std::vector<std::string> sweep_keys{"sweep.name",        "sweep.kind",       "sweep.aspect",
                                           "sweep.budgets",     "sweep.seeds",      "sweep.tokens_per_parameter",
                                           "sweep.rank_memory", "sweep.attentions", "sweep.widths",
-                                          "sweep.budget",      "sweep.lr_factors"};
+                                          "sweep.budget",      "sweep.lr_factors", "sweep.adds_to"};
 constexpr std::array all_kinds{SweepKind::grid, SweepKind::isoflop, SweepKind::ladder, SweepKind::attention};
 
 std::vector<std::string> known_keys() {
@@ -125,6 +125,14 @@ void SweepReader::read_sweep_key(const Assignment& assignment, const std::string
             problem(assignment, fmt::format("is {} but must be a number of bytes, such as \"2 GiB\"", to_text(value)));
         }
         spec_.rank_memory = bytes.value_or(0);
+    } else if (key == "sweep.adds_to") {
+        if (text == nullptr || text->empty()) {
+            problem(assignment, fmt::format("is {} but must be an SQL expression over the registry's runs, such as "
+                                            "\"sweep = 'first'\"",
+                                            to_text(value)));
+        } else {
+            spec_.adds_to = *text;
+        }
     } else if (key == "sweep.budgets" || key == "sweep.tokens_per_parameter") {
         auto& numbers = key == "sweep.budgets" ? spec_.budgets : spec_.tokens_per_parameter;
         if (!read_positive_numbers(value, numbers)) {

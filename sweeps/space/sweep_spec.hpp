@@ -46,6 +46,7 @@ struct SweepSpec {
     std::vector<Assignment> base;  ///< of every run
     std::vector<Axis> vary;        ///< the first varies slowest
     AttentionComparison comparison;
+    std::string adds_to;  ///< SQL over the view `runs`: what these runs complete; empty: they are a study of their own
 };
 
 /// Whether the file gives a key of a run, fixed or varied.
