@@ -16,6 +16,8 @@ namespace {
 
 constexpr double agreement = 1e-4;
 constexpr std::size_t observations_searched = 100;
+constexpr std::size_t observations_searched_quickly = 50;
+constexpr std::size_t most_followed = 2;
 constexpr std::size_t fewest_curves_resampled = 5;
 
 void check_identifiable(const CurveForm& form, std::span<const Curve> curves) {
@@ -69,6 +71,29 @@ std::vector<CurveMinimum> search(const CurveProblem& problem, int threads) {
     return polished;
 }
 
+/// Approaches from a quarter of the starts on few observations and goes on with the best endings alone.
+std::vector<CurveMinimum> search_quickly(const CurveProblem& problem, int threads) {
+    const CurveProblem some = problem.thinned(std::max<std::size_t>(1, problem.size() / observations_searched_quickly));
+    const auto starts = some.starts();
+    const double delta = problem.objective().threshold(1e-3);
+    std::vector<std::pair<double, CurveValues>> near((starts.size() + 3) / 4);
+    parallel_for(static_cast<int>(near.size()), threads, [&](int i) {
+        const auto at = static_cast<std::size_t>(i);
+        const CurveValues q = approach(some, starts[4 * at]);
+        const double value = some.value(q, delta);
+        near[at] = {std::isfinite(value) ? value : std::numeric_limits<double>::infinity(), q};
+    });
+    std::stable_sort(near.begin(), near.end(),
+                     [](const auto& left, const auto& right) { return left.first < right.first; });
+    near.resize(std::min(near.size(), most_followed));
+    std::vector<CurveMinimum> ends(near.size());
+    parallel_for(static_cast<int>(near.size()), threads, [&](int i) {
+        const auto at = static_cast<std::size_t>(i);
+        ends[at] = minimise(problem, approach(problem, near[at].second));
+    });
+    return ends;
+}
+
 /// Refits of curves drawn with replacement. A draw without a falling rate, or of one curve alone, says nothing.
 std::vector<CurveValues> resample(const CurveProblem& problem, std::span<const Curve> curves, const CurveValues& start,
                                   const BootstrapOptions& options) {
@@ -102,7 +127,9 @@ CurveFit fit_curves(const CurveForm& form, std::span<const Curve> train, std::sp
                     const CurveFitOptions& options) {
     check_identifiable(form, train);
     const CurveProblem problem{form, train, options.objective};
-    const auto ends = search(problem, options.bootstrap.threads);
+    const int threads = options.bootstrap.threads;
+    const auto ends =
+        options.search == CurveSearch::thorough ? search(problem, threads) : search_quickly(problem, threads);
     CurveFit fit;
     fit.form = &form;
     fit.objective = options.objective;

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "analysis/curve/curve_problem.hpp"
+#include "analysis/curve/form_choice.hpp"
 #include "analysis/inference/inference.hpp"
 
 namespace loglog {
@@ -26,16 +28,24 @@ struct CurvePrediction {
     std::vector<double> losses;
 };
 
+/// How hard the optimum is looked for.
+enum class CurveSearch {
+    thorough,  ///< from every start to its end, so that the share of starts that agree can be told
+    quick,     ///< from a quarter of the starts, only the best few to the end: for many fits that are not reported
+};
+
 struct CurveFitOptions {
     Objective objective;
     BootstrapOptions bootstrap;
     std::vector<Exclusion> excluded;
     std::vector<Warning> warnings;
+    CurveSearch search = CurveSearch::thorough;
 };
 
 /// A form fitted to some curves, how it predicts others, and the caveats.
 struct CurveFit {
     const CurveForm* form = nullptr;
+    std::optional<FormChoice> form_choice;  ///< where the form was not given
     Objective objective;
     CurveCentre centre;
     CurveMinimum best;

@@ -73,7 +73,8 @@ class CurveForm {
                                 const CurveCentre& centre) const = 0;
 };
 
-/// The form of this name, "multi-power" or "annealing"; throws InputError that lists the known ones.
+/// The form of this name, "multi-power" or "annealing"; throws InputError that lists the known ones,
+/// and "auto", which callers know (form_choice.hpp).
 const CurveForm& find_curve_form(std::string_view name);
 
 }  // namespace loglog

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cmath>
 #include <iterator>
@@ -29,6 +30,28 @@ Json scores(const std::vector<CurveScore>& curves) {
     return list;
 }
 
+Json object(const FormChoice& choice) {
+    Json forms = Json::array();
+    for (const FormScore& form : choice.forms) {
+        Json folds = Json::array();
+        for (std::size_t i = 0; i < choice.folds.size(); ++i) {
+            const FormFold& fold = choice.folds[i];
+            if (!fold.failure.empty()) { continue; }
+            folds.push_back({{"left_out", fold.left_out}, {"n_points", fold.n_points}, {"mae", form.fold_error[i]}});
+        }
+        forms.push_back({{"form", form.form->name()}, {"score", number(form.score)}, {"folds", std::move(folds)}});
+    }
+    Json skipped = Json::array();
+    for (const FormFold& fold : choice.folds) {
+        if (!fold.failure.empty()) { skipped.push_back({{"left_out", fold.left_out}, {"reason", fold.failure}}); }
+    }
+    return {{"chosen", choice.chosen->name()},
+            {"scored", choice.is_scored},
+            {"forms", std::move(forms)},
+            {"skipped", std::move(skipped)},
+            {"note", choice.note}};
+}
+
 std::string text_number(double value) { return std::isfinite(value) ? fmt::format("{:.5g}", value) : "-"; }
 
 void append_scores(std::string& text, const char* title, const std::vector<CurveScore>& curves) {
@@ -44,6 +67,22 @@ void append_scores(std::string& text, const char* title, const std::vector<Curve
     if (curves.size() > 1) { line(mean_score(curves)); }
 }
 
+/// One line a fold, the forms beside each other.
+void append_choice(std::string& text, const FormChoice& choice) {
+    const auto out = std::back_inserter(text);
+    fmt::format_to(out, "\n{}\n  {:<40}{:>8}", choice.note, "left out", "points");
+    for (const FormScore& form : choice.forms) { fmt::format_to(out, "{:>14}", form.form->name()); }
+    text += '\n';
+    for (std::size_t i = 0; i < choice.folds.size(); ++i) {
+        const FormFold& fold = choice.folds[i];
+        fmt::format_to(out, "  {:<40}{:>8}", fmt::format("{}", fmt::join(fold.left_out, ", ")), fold.n_points);
+        for (const FormScore& form : choice.forms) {
+            if (fold.failure.empty()) { fmt::format_to(out, "{:>14.5f}", form.fold_error[i]); }
+        }
+        fmt::format_to(out, "{}\n", fold.failure.empty() ? "" : "  skipped: " + fold.failure);
+    }
+}
+
 }  // namespace
 
 std::string to_json(const CurveFit& fit) {
@@ -55,6 +94,7 @@ std::string to_json(const CurveFit& fit) {
     root["objective"] = {{"name", to_string(fit.objective)},
                          {"delta", has_delta ? Json(fit.objective.delta) : Json(nullptr)},
                          {"value", number(fit.best.value)}};
+    if (fit.form_choice) { root["form_choice"] = object(*fit.form_choice); }
     root["n_points"] = fit.n_points;
     root["n_runs"] = fit.train.size();
     root["starts"] = {{"n", fit.starts}, {"agreeing", fit.agreeing}};
@@ -101,6 +141,7 @@ std::string to_text(const CurveFit& fit) {
     }
     append_scores(text, "fitted", fit.train);
     append_scores(text, "held out", fit.test);
+    if (fit.form_choice) { append_choice(text, *fit.form_choice); }
     for (const auto& [name, steps, losses] : fit.predictions) {
         if (losses.empty()) { continue; }
         fmt::format_to(out, "\npredicted for {}: {:.5f} nats per token after step {}\n", name, losses.back(),

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 #include <numeric>
+#include <string>
 
 #include "engine/base/error.hpp"
 
@@ -51,6 +52,9 @@ Points part(const Points& points, const std::vector<Positions>& values, std::siz
     set.weight = std::move(weight);
     return set;
 }
+
+/// X is the exponential of a logarithm: its last digits are none.
+double rounded(double x) { return std::stod(fmt::format("{:.12g}", x)); }
 
 /// Mean squared error of ln loss at `held` by a fit to `fitted` alone.
 double forecast_error(const Law& law, const Points& points, const Points& fitted, const Positions& held,
@@ -100,7 +104,7 @@ Onset choose_onset(const Law& law, const Points& points, const Objective& object
             score += forecast_error(law, points, part(points, values, k, held), values[held], objective, threads) /
                      static_cast<double>(forecasts);
         }
-        onset.candidates.push_back({k, points.x(values[k].front(), 0), score});
+        onset.candidates.push_back({k, rounded(points.x(values[k].front(), 0)), score});
     }
     double lowest = onset.candidates.front().score;
     for (const OnsetCandidate& one : onset.candidates) { lowest = std::min(lowest, one.score); }
@@ -138,9 +142,7 @@ Points without_largest(const Points& points, std::size_t count, const std::strin
 std::vector<char> reaches_onset(const Dataset& data, std::size_t column, double from) {
     std::vector<char> reaches;
     const auto columns = positive_columns(data, {column});
-    for (const double x : columns[0]) {
-        reaches.push_back(std::log(x) >= std::log(from) - same_value ? 1 : 0);
-    }
+    for (const double x : columns[0]) { reaches.push_back(std::log(x) >= std::log(from) - same_value ? 1 : 0); }
     return reaches;
 }
 

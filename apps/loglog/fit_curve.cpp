@@ -122,7 +122,8 @@ Curve curve_of_spec(const std::string& file) {
 
 void fit_curve(const FitArguments& arguments) {
     const CurveArguments& own = arguments.curve;
-    const CurveForm& form = find_curve_form(own.form.value_or("multi-power"));
+    const std::string asked = own.form.value_or("auto");
+    const CurveForm* given = asked == "auto" ? nullptr : &find_curve_form(asked);
     CurveFitOptions options;
     options.objective = parse_objective(arguments.objective, arguments.delta);
     options.bootstrap.resamples = arguments.bootstrap;
@@ -142,10 +143,11 @@ void fit_curve(const FitArguments& arguments) {
     options.warnings = std::move(notes.warnings);
     options.warnings.insert(options.warnings.end(), set.warnings.begin(), set.warnings.end());
 
-    CurveFit fit = fit_curves(form, set.train, set.test, options);
+    CurveFit fit = given != nullptr ? fit_curves(*given, set.train, set.test, options)
+                                    : fit_chosen_form(set.train, set.test, options);
     wanted.insert(wanted.begin(), set.unmeasured.begin(), set.unmeasured.end());
     for (const Curve& curve : wanted) {
-        fit.predictions.push_back({curve.name, curve.steps, predicted_losses(form, fit.natural, curve)});
+        fit.predictions.push_back({curve.name, curve.steps, predicted_losses(*fit.form, fit.natural, curve)});
     }
     const std::string text = arguments.json ? to_json(fit) + "\n" : to_text(fit);
     std::fputs(text.c_str(), stdout);

@@ -16,7 +16,8 @@ void refuse_if(bool given, const char* option, const std::string& why) {
 
 void add_curve_options(CLI::App& verb, FitArguments& arguments) {
     auto& curve = arguments.curve;
-    verb.add_option("--form", curve.form, "curve: multi-power (the default) or annealing");
+    verb.add_option("--form", curve.form,
+                    "curve: multi-power, annealing, or auto (the default): what predicts schedules left out best");
     verb.add_option("--train", curve.train,
                     "curve: SQL expression that chooses the rows to fit, e.g. \"schedule IN ('cosine', 'constant')\"; "
                     "the others are held out and scored");

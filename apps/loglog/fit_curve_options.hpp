@@ -15,7 +15,7 @@ struct FitArguments;
 
 /// What only `--law curve` is told.
 struct CurveArguments {
-    std::optional<std::string> form;
+    std::optional<std::string> form;     ///< "auto", or a form's name
     std::string train;                   ///< SQL over the rows that are fitted; the others are held out
     std::optional<std::size_t> warmup;   ///< steps
     std::vector<std::string> schedules;  ///< specs of runs whose loss is to be predicted

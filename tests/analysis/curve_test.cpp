@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <numbers>
 #include <sstream>
 
@@ -12,6 +13,7 @@
 namespace loglog {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::Field;
 using ::testing::HasSubstr;
@@ -157,6 +159,96 @@ TEST(CurveFit, OneScheduleIsWarnedOfAndNoDecayIsRefused) {
 
     EXPECT_THAT(fit_curves(form, cosine, {}, no_resamples()).warnings, Contains(Field(&Warning::code, "one_schedule")));
     EXPECT_THROW(fit_curves(form, constant, {}, no_resamples()), InputError);
+}
+
+/// A constant, a cosine and a step schedule as the form gives them.
+std::vector<Curve> three_schedules(const CurveForm& form, const CurveValues& parameters, double noise) {
+    return {measured(form, parameters, schedule("constant", Shape::constant, 600), noise),
+            measured(form, parameters, schedule("cosine", Shape::cosine, 600), noise),
+            measured(form, parameters, schedule("step", Shape::step, 600), noise)};
+}
+
+TEST(FormChoice, FindsTheFormThatMadeTheCurves) {
+    for (const char* name : {"multi-power", "annealing"}) {
+        const CurveForm& form = find_curve_form(name);
+        const CurveValues parameters = name[0] == 'm' ? truth : CurveValues{2.8, 0.4, 0.5, 2};
+
+        const FormChoice choice = choose_form(three_schedules(form, parameters, 1e-4), no_resamples());
+
+        EXPECT_EQ(choice.chosen->name(), name);
+        EXPECT_TRUE(choice.is_scored);
+        EXPECT_EQ(choice.usable_folds, 3u);
+        EXPECT_THAT(choice.note, HasSubstr("the form is " + std::string{name}));
+    }
+}
+
+TEST(FormChoice, AFoldWithoutAFallingRateCountsForNoForm) {
+    const CurveForm& form = find_curve_form("multi-power");
+    auto curves = three_schedules(form, truth, 1e-4);
+    curves.pop_back();
+
+    const CurveFit fit = fit_chosen_form(curves, {}, no_resamples());
+
+    const FormChoice& choice = fit.form_choice.value();
+    ASSERT_EQ(choice.folds.size(), 2u);
+    EXPECT_EQ(choice.folds[0].failure, "");
+    EXPECT_THAT(choice.folds[1].failure, HasSubstr("falls in none"));
+    for (const FormScore& one : choice.forms) {
+        EXPECT_GT(one.fold_error[0], 0);
+        EXPECT_TRUE(std::isnan(one.fold_error[1]));
+    }
+    EXPECT_FALSE(choice.is_scored);
+    EXPECT_EQ(fit.form->name(), "multi-power");
+    EXPECT_THAT(fit.warnings, Contains(AllOf(Field(&Warning::code, "form_not_chosen"),
+                                             Field(&Warning::text, HasSubstr("1 of 2 schedules could be left out")))));
+}
+
+TEST(FormChoice, RepeatedSchedulesAreLeftOutTogether) {
+    const CurveForm& form = find_curve_form("annealing");
+    auto curves = three_schedules(form, {2.8, 0.4, 0.5, 2}, 1e-4);
+    curves.push_back(measured(form, {2.8, 0.4, 0.5, 2}, schedule("cosine", Shape::cosine, 600), 2e-4));
+    curves.back().name = "cosine again";
+
+    const FormChoice choice = choose_form(curves, no_resamples());
+
+    ASSERT_EQ(choice.folds.size(), 3u);
+    EXPECT_EQ(choice.folds[1].left_out, (std::vector<std::string>{"cosine", "cosine again"}));
+    EXPECT_EQ(choice.folds[1].n_points, 2 * choice.folds[0].n_points);
+}
+
+TEST(FormChoice, ManySchedulesAreDealtToEightFolds) {
+    const CurveForm& form = find_curve_form("annealing");
+    std::vector<Curve> curves;
+    for (std::size_t i = 0; i < 9; ++i) {
+        const double share = 0.3 + 0.05 * static_cast<double>(i);
+        curves.push_back(measured(form, {2.8, 0.4, 0.5, 2}, schedule("step", Shape::step, 160, share), 1e-4));
+        curves.back().name = std::to_string(i);
+    }
+
+    const FormChoice choice = choose_form(curves, no_resamples());
+
+    ASSERT_EQ(choice.folds.size(), 8u);
+    EXPECT_EQ(choice.folds[0].left_out, (std::vector<std::string>{"0", "8"}));
+    EXPECT_EQ(choice.folds[7].left_out, (std::vector<std::string>{"7"}));
+}
+
+TEST(FormChoice, IsToldInTextAndJson) {
+    const CurveForm& form = find_curve_form("annealing");
+    const CurveFit fit = fit_chosen_form(three_schedules(form, {2.8, 0.4, 0.5, 2}, 1e-4), {}, no_resamples());
+
+    const auto json = nlohmann::json::parse(to_json(fit)).at("form_choice");
+    EXPECT_EQ(json.at("chosen"), "annealing");
+    EXPECT_EQ(json.at("scored"), true);
+    EXPECT_TRUE(json.at("skipped").empty());
+    ASSERT_EQ(json.at("forms").size(), 2u);
+    EXPECT_EQ(json.at("forms").at(1).at("form"), "annealing");
+    EXPECT_EQ(json.at("forms").at(1).at("folds").at(1).at("left_out").at(0), "cosine");
+    EXPECT_LT(json.at("forms").at(1).at("score"), json.at("forms").at(0).at("score"));
+    EXPECT_THAT(to_text(fit), HasSubstr(fit.form_choice->note));
+    EXPECT_THAT(fit.warnings, Not(Contains(Field(&Warning::code, "form_not_chosen"))));
+    EXPECT_FALSE(nlohmann::json::parse(
+                     to_json(fit_curves(form, three_schedules(form, {2.8, 0.4, 0.5, 2}, 1e-4), {}, no_resamples())))
+                     .contains("form_choice"));
 }
 
 std::string problem_of(const std::string& csv, const std::string& train = {}) {

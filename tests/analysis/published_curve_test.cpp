@@ -112,6 +112,17 @@ TEST_P(PublishedCurve, TheAnnealingFormPredictsAsPublishedAndAbove9976) {
     EXPECT_EQ(fit.agreeing, fit.starts);
 }
 
+TEST_P(PublishedCurve, TheFormChosenWithoutTheTestSchedulesPredictsThemAbove9976) {
+    const FormChoice choice = choose_form(set_.train, options_);
+    const CurveFit fit = fit_curves(*choice.chosen, set_.train, set_.test, options_);
+
+    EXPECT_EQ(fit.form->name(), "annealing");
+    EXPECT_GE(mean_score(fit.test).r2, 0.9976);
+    EXPECT_TRUE(choice.is_scored);
+    EXPECT_EQ(choice.usable_folds, 3u);
+    EXPECT_LT(choice.forms[1].score, choice.forms[0].score);
+}
+
 INSTANTIATE_TEST_SUITE_P(Sizes, PublishedCurve, ::testing::ValuesIn(published),
                          [](const auto& one) { return std::string{"Of"} + one.param.size + "Million"; });
 
