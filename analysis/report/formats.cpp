@@ -77,10 +77,14 @@ std::string excluded_csv(const Report& report) {
     return csv;
 }
 
-std::vector<fs::path> write_tables(const Report& report, ReportFormat format, const fs::path& out) {
+void make_folder_of(const fs::path& out) {
     std::error_code failure;
     if (out.has_parent_path()) { fs::create_directories(out.parent_path(), failure); }
     if (failure) { throw Error{"cannot create " + out.parent_path().string() + ": " + failure.message()}; }
+}
+
+std::vector<fs::path> write_tables(const Report& report, ReportFormat format, const fs::path& out) {
+    make_folder_of(out);
     std::vector<fs::path> files;
     const auto write = [&](const fs::path& file, const std::string& text) {
         write_file(file, text, Durability::process);

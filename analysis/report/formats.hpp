@@ -34,6 +34,9 @@ std::string fits_csv(const Report& report);
 /// Runs that enter no fit of the page: run, reason.
 std::string excluded_csv(const Report& report);
 
+/// Makes the folder that `out` is to be written in, unless it is there. Throws Error where it cannot.
+void make_folder_of(const std::filesystem::path& out);
+
 /// Writes md (`out` itself), json (likewise) or csv (DIR/STEM-fits.csv, -excluded.csv, -runs.csv, -curves.csv), each
 /// beside its final name and renamed. Returns the files. Throws Error where it cannot.
 std::vector<std::filesystem::path> write_tables(const Report& report, ReportFormat format,

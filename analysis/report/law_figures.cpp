@@ -129,23 +129,27 @@ Json law_dash() {
     return dash;
 }
 
-Chart fit_chart(const std::string& x, const std::string& title, const Range& range) {
+/// Bands may reach far from all runs, where refits have no floor or no fall: the axis is that of the losses measured.
+Json fitted_loss_axis(const Range& losses) {
+    const double margin = 1.05 * std::pow(losses.high / losses.low, 0.06);
+    Json axis = loss_axis("validation loss, nats per token");
+    axis["scale"] = {{"type", "log"}, {"nice", false}, {"domain", {losses.low / margin, losses.high * margin}}};
+    return axis;
+}
+
+Chart fit_chart(const std::string& x, const std::string& title, const Range& range, const Range& losses) {
     const std::string line = "line_" + x;
+    const Json loss = fitted_loss_axis(losses);
+    Json low = loss;
+    low["field"] = "low";
     const Json place = log_axis("x", title, range, numbers_of(x));
-    Json band = {{"data", {{"name", line}}},
-                 {"mark", {{"type", "area"}, {"opacity", 0.16}}},
-                 {"encoding",
-                  {{"x", place},
-                   {"y", {{"field", "low"}, {"type", "quantitative"}, {"scale", {{"type", "log"}}}}},
-                   {"y2", {{"field", "high"}}},
-                   {"color", law_colour()}}}};
+    Json band = {
+        {"data", {{"name", line}}},
+        {"mark", {{"type", "area"}, {"opacity", 0.16}, {"clip", true}}},
+        {"encoding", {{"x", place}, {"y", std::move(low)}, {"y2", {{"field", "high"}}}, {"color", law_colour()}}}};
     Json curve = {{"data", {{"name", line}}},
-                  {"mark", {{"type", "line"}, {"strokeWidth", 2}}},
-                  {"encoding",
-                   {{"x", place},
-                    {"y", loss_axis("validation loss, nats per token")},
-                    {"color", law_colour()},
-                    {"strokeDash", law_dash()}}}};
+                  {"mark", {{"type", "line"}, {"strokeWidth", 2}, {"clip", true}}},
+                  {"encoding", {{"x", place}, {"y", loss}, {"color", law_colour()}, {"strokeDash", law_dash()}}}};
     const std::string use = "use_" + x;
     const std::string in_fit = "datum." + use + " === 'in the fit'";
     Json dots = {
@@ -153,7 +157,7 @@ Chart fit_chart(const std::string& x, const std::string& title, const Range& ran
         {"mark", {{"type", "point"}, {"strokeWidth", 1.3}, {"size", 46}, {"cursor", "pointer"}}},
         {"encoding",
          {{"x", log_axis(x, title, range, numbers_of(x))},
-          {"y", loss_axis("validation loss, nats per token")},
+          {"y", loss},
           {"stroke", {{"value", point_colour}}},
           {"fill", {{"condition", {{"test", in_fit}, {"value", point_colour}}}, {"value", "transparent"}}},
           {"opacity", {{"condition", {{"test", in_fit}, {"value", 0.95}}}, {"value", 0.55}}},
@@ -237,8 +241,10 @@ Chart surface_residual_chart(const SizeClasses& sizes, const Range& tokens) {
 
 void add_laws(const Report& report, const SizeClasses& sizes, Drawing& drawing) {
     std::map<std::string, Range> extents;
+    Range losses;
     for (const auto& run : report.input.runs) {
         if (!can_be_fitted(run.record)) { continue; }
+        losses.include(*run.record.final_val_loss);
         for (const char* x : {"N", "D", "C"}) { extents[x].include(quantity(run.record, x)); }
     }
     const std::array<std::array<const char*, 4>, 3> axes{
@@ -264,7 +270,7 @@ void add_laws(const Report& report, const SizeClasses& sizes, Drawing& drawing) 
             "Filled points enter the fits ({}); open ones do not. Lines: power law and power law with a floor; shaded: "
             "95% bootstrap bands. Below: residuals, the logarithm of measured over fitted loss.",
             choice);
-        figure.charts.push_back(fit_chart(x, title, extents[x]));
+        figure.charts.push_back(fit_chart(x, title, extents[x], losses));
         if (fitted) { figure.charts.push_back(residual_chart(x, title, extents[x])); }
         drawing.figures.push_back(std::move(figure));
     }

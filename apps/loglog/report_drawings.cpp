@@ -105,6 +105,7 @@ std::vector<std::pair<std::string, std::string>> images_in(const std::string& do
 
 std::vector<fs::path> draw_report(const Report& report, ReportFormat format, const fs::path& out) {
     const fs::path browser = find_browser();
+    make_folder_of(out);
     fs::path stem = out;
     stem.replace_extension();
     if (format == ReportFormat::pdf) {

@@ -160,7 +160,7 @@ class ReportCheck(unittest.TestCase):
         self.assertNotEqual(first["power-C"], ids("--bootstrap", "0")["power-C"])
 
     def report(self, name, *words, status=0, **environment):
-        out = self.copy.with_name(name)
+        out = self.copy.parent / name
         result = loglog("report", "--where", "true", "--bootstrap", "0", "--out", str(out),
                         "--registry", str(self.registry), *words, **environment)
         self.assertEqual(result.returncode, status, result.stderr)
@@ -180,7 +180,7 @@ class ReportCheck(unittest.TestCase):
     def test_images_and_pdf_are_drawn_where_there_is_a_browser(self):
         if not any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
             self.skipTest("no Chromium")
-        out, _ = self.report("p.pdf")
+        out, _ = self.report("new/folder/p.pdf")
         self.assertTrue(out.read_bytes().startswith(b"%PDF-"))
         out, _ = self.report("p.png")
         images = list(out.parent.glob("p-*.png"))
