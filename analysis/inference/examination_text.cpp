@@ -97,7 +97,7 @@ void append_sensitivity(std::string& text, const Inference& inference) {
     for (const auto* family : {&inference.parameters, &inference.derived}) {
         for (const auto& [name, e] : *family) {
             const auto found = std::find_if(sensitivity.ranges.begin(), sensitivity.ranges.end(),
-                                            [&](const ChoiceRange& range) { return range.name == name; });
+                                            [&name = name](const ChoiceRange& range) { return range.name == name; });
             if (found == sensitivity.ranges.end()) { continue; }
             fmt::format_to(out, "  {:<10}{:>12}{:>14}{:>12}{:>17}{:>12}\n", name, number(e.value), number(e.low),
                            number(e.high), number(found->low), number(found->high));
