@@ -127,6 +127,7 @@ FormChoice choose_form(std::span<const Curve> train, const CurveFitOptions& opti
         }
         std::vector<std::vector<double>> found;
         try {
+            if (parts.fitted.empty()) { throw InputError{"there is no other schedule to fit"}; }
             for (const FormScore& form : choice.forms) {
                 found.push_back(errors_of(*form.form, parts, fold.size(), alone));
             }

@@ -163,8 +163,27 @@ Dataset begin_at(const Onset& onset, const Dataset& data, const Prepared& everyt
 std::string caveat_of_choice(const Onset& onset) {
     return fmt::format(
         "the onset {} = {:.6g} was chosen among {} by the points themselves: the intervals take it as given and do not "
-        "include that choice",
+        "include that choice (--sensitivity refits from the others)",
         onset.variable, onset.from, onset.candidates.size());
+}
+
+constexpr std::size_t most_onsets_refitted = 12;
+
+/// Refits from other onsets that were tried, as choices of the sensitivity.
+void vary_onset(Inference& inference, const Dataset& data, const Prepared& everything, const Question& question) {
+    Sensitivity& sensitivity = *inference.examination.sensitivity;
+    const auto& tried = inference.onset->candidates;
+    const std::size_t stride = tried.size() / most_onsets_refitted + 1;
+    for (std::size_t k = 0; k < tried.size(); k += stride) {
+        if (tried[k].left_out == inference.onset->left_out) { continue; }
+        Onset other = *inference.onset;
+        other.from = tried[k].from;
+        Question asked = question;
+        const Prepared points = prepare(begin_at(other, data, everything, asked), asked, *inference.law);
+        sensitivity.refits.push_back(refit(fmt::format("onset {} = {:.6g}", other.variable, other.from), *inference.law,
+                                           points.points, inference.objective, endings(inference.optimum)));
+    }
+    sensitivity.ranges = ranges_of(sensitivity.refits);
 }
 
 /// The onset is found among the points that a fit without one would have; then all is asked of the rows from there on.
@@ -194,6 +213,7 @@ Inference answer_from_onset(const Dataset& data, Question question, const std::s
     inference.onset = onset;
     inference.hold_out = std::move(held);
     examine(inference, later, question);
+    if (inference.examination.sensitivity) { vary_onset(inference, data, everything, question); }
     return inference;
 }
 

@@ -154,6 +154,23 @@ TEST(AnswerFromOnset, TellsTheOnsetAndWhatWasTriedInTextAndJson) {
     EXPECT_THAT(to_text(inference), HasSubstr("chosen\n"));
 }
 
+TEST(AnswerFromOnset, SensitivityRefitsFromTheOthers) {
+    Question asked = question("auto");
+    asked.examine.sensitivity = true;
+
+    const Inference inference = answer(Series{10, 3}.table(), asked);
+
+    std::vector<std::string> onsets;
+    for (const Refit& fit : inference.examination.sensitivity->refits) {
+        if (fit.choice.starts_with("onset")) { onsets.push_back(fit.choice); }
+    }
+    EXPECT_THAT(onsets,
+                ::testing::ElementsAre("onset N = 1e+06", "onset N = 2e+06", "onset N = 4e+06", "onset N = 1.6e+07"));
+    for (const ChoiceRange& range : inference.examination.sensitivity->ranges) {
+        if (range.name == "alpha") { EXPECT_GT(range.high - range.low, 0.01); }
+    }
+}
+
 TEST(AnswerFromOnset, AGivenOneIsTakenWithoutAChoice) {
     const Inference inference = answer(Series{10, 3}.table(), question("4e6"));
 
