@@ -16,7 +16,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t most_points_a_run = 300;
-constexpr std::size_t most_points_a_page = 80'000;  // keeps a page of 1,000 runs well below 8 MB and quick to open
+constexpr std::size_t most_points_a_page = 50'000;  // keeps a page of 1,000 runs well below 8 MB and quick to open
 
 /// The tokens of a step where every step has as many, else 0.
 double tokens_per_step(const RunCurve& curve) {
