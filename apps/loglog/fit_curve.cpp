@@ -9,6 +9,7 @@
 #include "analysis/fit/parallel.hpp"
 #include "apps/loglog/fit_arguments.hpp"
 #include "apps/loglog/verbs.hpp"
+#include "db/registry/external_run.hpp"
 #include "db/registry/registry.hpp"
 #include "engine/base/error.hpp"
 #include "engine/optim/schedule.hpp"
@@ -28,9 +29,19 @@ constexpr std::size_t predicted_points = 200;
 
 std::string cell(double value) { return fmt::format("{:.17g}", value); }
 
+/// Columns that tell runs apart in --train, the same in every row of a run.
+const std::vector<std::string> run_columns_told{"name", "sweep", "seed", "tokens", "schedule_kind"};
+
+std::vector<std::string> told_of(const RunRecord& run) {
+    const auto number = [](const std::optional<std::int64_t>& value) { return value ? std::to_string(*value) : ""; };
+    return {run.name, run.sweep, number(run.seed), number(run.tokens),
+            is_external(run) ? "" : to_string(run_spec_from_json(run.spec).train.schedule.kind)};
+}
+
 /// Rows of one run: every step tells its learning rate; the loss is that of the evaluations, or of training, then
 /// averaged over as many steps as give at most 200 losses.
-void append_rows(Dataset& data, const std::string& id, const Curves& curves, bool of_training) {
+void append_rows(Dataset& data, const RunRecord& run, const Curves& curves, bool of_training) {
+    const std::vector<std::string> told = told_of(run);
     std::vector<std::string> losses(curves.train.size());
     if (of_training) {
         const std::size_t width = (curves.train.size() + most_losses_of_a_run - 1) / most_losses_of_a_run;
@@ -54,8 +65,9 @@ void append_rows(Dataset& data, const std::string& id, const Curves& curves, boo
     for (std::size_t i = 0; i < curves.train.size(); ++i) {
         const StepLine& line = curves.train[i];
         if (line.lr <= 0) { continue; }  // a schedule may end at zero: such a step changes nothing
-        data.rows.push_back({id, std::to_string(line.step), cell(line.lr), losses[i]});
-        data.row_names.push_back(fmt::format("run {} step {}", id, line.step));
+        data.rows.push_back({run.id, std::to_string(line.step), cell(line.lr), losses[i]});
+        data.rows.back().insert(data.rows.back().end(), told.begin(), told.end());
+        data.row_names.push_back(fmt::format("run {} step {}", run.id, line.step));
     }
 }
 
@@ -69,12 +81,13 @@ Dataset rows_of_runs(const FitArguments& arguments, CurveSet& notes) {
     const auto registry = Registry::open(folder, Access::read);
     const auto runs = registry.select(arguments.where);
     Dataset data{"registry " + folder, {"run", "step", "lr", "loss"}, {}, {}};
+    data.columns.insert(data.columns.end(), run_columns_told.begin(), run_columns_told.end());
     for (const RunRecord& run : runs) {
         if (run.state != RunState::ok) {
             notes.excluded.push_back({run.id, fmt::format("is {}, not ok", to_text(run.state))});
             continue;
         }
-        append_rows(data, run.id, read_curves(run_folder(folder, run.id)), arguments.y == "loss");
+        append_rows(data, run, read_curves(run_folder(folder, run.id)), arguments.y == "loss");
     }
     notes.warnings = mixture_warnings(runs);
     if (data.rows.empty()) {
