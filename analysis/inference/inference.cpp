@@ -37,6 +37,23 @@ void mark_fixed(Inference& inference) {
     }
 }
 
+/// The values of `place` in the order of the law's variables.
+std::vector<double> in_order(const Inference& inference, const VariableValues& place) {
+    const std::size_t count = inference.points.variables;
+    std::vector<double> x;
+    std::string wanted;
+    for (std::size_t k = 0; k < count; ++k) {
+        const std::string name = variable_name(inference, k);
+        wanted += (k == 0 ? "" : ",") + name + "=NUMBER";
+        if (const auto found = place.find(name); found != place.end()) { x.push_back(found->second); }
+    }
+    if (x.size() == count && place.size() == count) { return x; }
+    std::string found;
+    for (const auto& [name, value] : place) { found += (found.empty() ? "" : ", ") + name; }
+    throw InputError{"--at must be " + wanted + " for the law '" + std::string{inference.law->name()} +
+                     "', but it gives " + found};
+}
+
 }  // namespace
 
 const Estimate& Inference::estimate(std::string_view name) const {
@@ -81,6 +98,17 @@ Inference infer(const Law& law, const Points& points, const InferenceOptions& op
     inference.profiles = profile_intervals(law, points, options.objective, inference.optimum, options.bootstrap.level,
                                            options.bootstrap.threads);
     inference.covariance = parameter_covariance(law, points, options.objective, inference.optimum, inference.resamples);
+    std::vector<std::string> variable_names;
+    for (std::size_t k = 0; k < points.variables; ++k) { variable_names.push_back(variable_name(inference, k)); }
+    for (const VariableValues& place : options.places) {
+        const std::vector<double> x = in_order(inference, place);
+        inference.places.push_back(estimates(inference, [&](const Values& natural) {
+            std::vector<NamedValue> values;
+            for (std::size_t k = 0; k < x.size(); ++k) { values.push_back({variable_names[k], x[k]}); }
+            values.push_back({law.measured(), predict_at(law, natural, x)});
+            return values;
+        }));
+    }
     for (const double budget : options.budgets) {
         inference.predictions.push_back(predict(inference, budget));
         for (const Departure& departure : options.departures) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,16 +33,20 @@ struct Exclusion {
     std::string reason;
 };
 
+/// Variables of a law and their values: {"N", 1e9}, {"D", 2e10}.
+using VariableValues = std::map<std::string, double>;
+
 struct InferenceOptions {
     Objective objective;
     BootstrapOptions bootstrap;
-    std::vector<double> budgets;          ///< what to predict for: FLOPs, or X for laws of one variable
-    std::string variable = "X";           ///< the column that X stands for: "N", "D" or "C"
-    std::vector<Exclusion> excluded;      ///< carried into the result
-    std::vector<Warning> warnings;        ///< likewise, before those found here
-    std::vector<std::string> ids{};       ///< of the points, for messages: "line 12", a run's id; may be empty
-    std::vector<Departure> departures{};  ///< whose cost is asked for at every budget; laws of N and D alone
-    std::optional<SeedEffects> seeds{};   ///< where repeated rows were averaged; carried into the result
+    std::vector<double> budgets;           ///< what to predict for: FLOPs, or X for laws of one variable
+    std::string variable = "X";            ///< the column that X stands for: "N", "D" or "C"
+    std::vector<Exclusion> excluded;       ///< carried into the result
+    std::vector<Warning> warnings;         ///< likewise, before those found here
+    std::vector<std::string> ids{};        ///< of the points, for messages: "line 12", a run's id; may be empty
+    std::vector<VariableValues> places{};  ///< where the loss is asked for
+    std::vector<Departure> departures{};   ///< whose cost is asked for at every budget; laws of N and D alone
+    std::optional<SeedEffects> seeds{};    ///< where repeated rows were averaged; carried into the result
 };
 
 /// What a departure from the compute optimum costs at one budget; see cost().
@@ -66,6 +71,7 @@ struct Inference {
     std::vector<NamedEstimate> parameters;
     std::vector<NamedEstimate> derived;
     std::vector<std::vector<NamedEstimate>> predictions;
+    std::vector<std::vector<NamedEstimate>> places;  ///< the law's variables as asked for, then what it predicts there
     std::vector<DepartureCost> departures;
     std::optional<Onset> onset;  ///< where one was asked for
     std::optional<HoldOut> hold_out;

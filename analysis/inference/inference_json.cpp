@@ -26,11 +26,12 @@ Json parameters_of(const Inference& fit) {
     return result;
 }
 
-/// A prediction's first entry is the budget asked for, which has no error.
-Json prediction(const std::vector<NamedEstimate>& estimates) {
+/// A prediction's first entries are what was asked for, which has no error.
+Json prediction(const std::vector<NamedEstimate>& estimates, std::size_t asked = 1) {
     Json result = Json::object();
-    for (const auto& named : estimates) {
-        result[named.name] = &named == &estimates.front() ? number(named.estimate.value) : object(named.estimate);
+    for (std::size_t k = 0; k < estimates.size(); ++k) {
+        const auto& [name, estimate] = estimates[k];
+        result[name] = k < asked ? number(estimate.value) : object(estimate);
     }
     return result;
 }
@@ -56,6 +57,7 @@ std::string to_json(const Inference& fit) {
     add_intervals(root, fit);
     root["predictions"] = Json::array();
     for (const auto& one : fit.predictions) { root["predictions"].push_back(prediction(one)); }
+    for (const auto& one : fit.places) { root["at"].push_back(prediction(one, one.size() - 1)); }
     for (const auto& [departure, values] : fit.departures) {
         Json one{{"kind", to_text(departure.kind)}, {"factor", departure.factor}};
         one.update(prediction(values));

@@ -67,6 +67,14 @@ std::string to_text(const Inference& fit) {
         fmt::format_to(out, "\n  at {} = {}\n", one.front().name, number(one.front().estimate.value));
         append_estimates(text, {one.begin() + 1, one.end()});
     }
+    for (const auto& one : fit.places) {
+        text += "\n  at";
+        for (std::size_t k = 0; k + 1 < one.size(); ++k) {
+            fmt::format_to(out, "{} {} = {}", k == 0 ? "" : ",", one[k].name, number(one[k].estimate.value));
+        }
+        text += '\n';
+        append_estimates(text, {one.back()});
+    }
     for (const auto& [departure, values] : fit.departures) {
         fmt::format_to(out, "\n  at C = {} with {:g} times the optimal {}\n", number(values.front().estimate.value),
                        departure.factor, departure.kind == Departure::Kind::size ? "size" : "tokens per parameter");

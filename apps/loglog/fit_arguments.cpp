@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <string_view>
 
@@ -66,6 +67,27 @@ LawChoice parse_law_choice(const FitArguments& arguments) {
         if (!choice.tied.emplace(name, to).second) { throw InputError{"--tie " + name + " is given twice"}; }
     }
     return choice;
+}
+
+std::vector<VariableValues> parse_places(const std::vector<std::string>& texts) {
+    std::vector<VariableValues> places;
+    for (const std::string& text : texts) {
+        VariableValues& place = places.emplace_back();
+        for (const std::string& part : CLI::detail::split(text, ',')) {
+            const auto equals = part.find('=');
+            double value = 0;
+            const bool valid = equals != std::string::npos && equals > 0 &&
+                               CLI::detail::lexical_cast(part.substr(equals + 1), value) && value > 0 &&
+                               std::isfinite(value);
+            if (!valid || !place.emplace(part.substr(0, equals), value).second) {
+                throw InputError{"--at '" + text +
+                                 "' must be VARIABLE=NUMBER,..., each once and above 0, such as "
+                                 "N=1e9,D=2e10; '" +
+                                 part + "' is not"};
+            }
+        }
+    }
+    return places;
 }
 
 int parse_hold_out(const std::string& text) {

@@ -37,6 +37,7 @@ struct FitArguments {
     bool sensitivity = false;
     bool cross_validate = false;
     std::vector<double> budgets;
+    std::vector<std::string> places;  ///< "N=1e9,D=2e10"
     bool all_points = false;
     bool json = false;
     std::string registry;
@@ -54,6 +55,9 @@ std::map<std::string, std::string> parse_maps(const std::vector<std::string>& ma
 /// What --fix, --tie and --gamma ask of a law. Throws InputError for text that is not NAME=NUMBER or NAME=NAME, and for
 /// a name given twice.
 LawChoice parse_law_choice(const FitArguments& arguments);
+
+/// "N=1e9,D=2e10" -> {{"N", 1e9}, {"D", 2e10}}, each. Throws InputError.
+std::vector<VariableValues> parse_places(const std::vector<std::string>& texts);
 
 /// 0 for no text, 1 for "largest", K for "K". Throws InputError.
 int parse_hold_out(const std::string& text);

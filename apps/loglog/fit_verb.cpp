@@ -44,6 +44,9 @@ void refuse_law_options(const FitArguments& arguments) {
     if (!arguments.onset.empty()) {
         throw InputError{"--onset is for laws of one variable; '" + arguments.law + "' is a procedure"};
     }
+    if (!arguments.places.empty()) {
+        throw InputError{"--at is for laws of one formula; '" + arguments.law + "' is a procedure"};
+    }
     if (arguments.intervals.any()) {
         throw InputError{"--bootstrap-kind, --group, --interval, --level and --seeds are for laws of one formula; '" +
                          arguments.law + "' is a procedure"};
@@ -77,6 +80,7 @@ void fit(const FitArguments& arguments) {
     question.inference.bootstrap = bootstrap_options(arguments);
     question.units = unit_options(arguments.intervals);
     question.inference.budgets = arguments.budgets;
+    question.inference.places = parse_places(arguments.places);
     question.inference.departures = departures_of(arguments.frontier);
 
     question.examine.laws = true;
@@ -126,6 +130,8 @@ void add_fit_verb(CLI::App& app, Program&) {
     verb->add_flag("--cross-validate", arguments->cross_validate, "also predict each size from all others");
     verb->add_option("--against", arguments->against, "another law of the same variables to compare with");
     verb->add_option("--predict", arguments->budgets, "budget in FLOPs (or X) to predict the loss for");
+    verb->add_option("--at", arguments->places, "N=1e9,D=2e10: predict the loss there, every variable of the law given")
+        ->allow_extra_args(false);
     verb->add_flag("--all-points", arguments->all_points, "laws of one variable use every run, not the best per X");
     add_interval_options(*verb, *arguments);
     add_optima_options(*verb, *arguments);

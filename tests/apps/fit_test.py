@@ -43,6 +43,17 @@ class Fit(unittest.TestCase):
         self.assertEqual(fit["n_points"], 25)
         self.assertEqual(fit["predictions"][0]["C"], 1e20)
 
+    def test_the_loss_at_a_place_is_predicted_with_its_interval(self):
+        fit = self.fit_json("--where", "bad = 0", "--law", "chinchilla", "--bootstrap", "50", "--at", "N=1e9,D=2e10",
+                            "--at", "D=1e9,N=1e8")
+        first, second = fit["at"]
+        self.assertEqual((first["N"], first["D"], second["N"], second["D"]), (1e9, 2e10, 1e8, 1e9))
+        self.assertAlmostEqual(first["loss"]["value"], 1.7 + 400 * 1e9**-.34 + 600 * 2e10**-.3, places=6)
+        self.assertLessEqual(first["loss"]["low"], first["loss"]["high"])
+        for at, message in [("N=1e9", "must be N=NUMBER,D=NUMBER"), ("N=1e9,D=0", "'D=0' is not"),
+                            ("N=1,N=2", "'N=2' is not"), ("N=1e9,U=1e9", "it gives N, U")]:
+            self.assertIn(message, self.fit("--csv", str(self.csv), "--law", "chinchilla", "--at", at, status=2).stderr)
+
     def test_a_law_of_one_variable_uses_the_longest_runs(self):
         fit = self.fit_json("--where", "bad = 0", "--law", "saturating", "--x", "N", "--bootstrap", "0")
         self.assertEqual((fit["x"], fit["n_points"], len(fit["excluded"])), ("N", 5, 20))
