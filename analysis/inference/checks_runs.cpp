@@ -151,11 +151,35 @@ void check_repetition(const Finished& runs, std::vector<Warning>& found) {
                                  repeated.size(), runs.size(), most, some_of(repeated))});
 }
 
-/// The mean loss by learning rate at one size and token count.
+/// Losses by learning rate at one size and token count.
 struct RateCell {
     std::string name;
-    std::map<double, std::pair<double, int>> losses;  ///< rate -> sum, count
+    std::map<double, std::multimap<std::int64_t, double>> losses;  ///< rate -> seed -> loss
 };
+
+/// Mean loss by learning rate, of the seeds that every rate was tried with: a seed's luck is no merit of a rate. Of all
+/// seeds where there is none such.
+std::map<double, double> mean_losses(const RateCell& cell) {
+    const auto is_shared = [&](std::int64_t seed) {
+        return std::all_of(cell.losses.begin(), cell.losses.end(),
+                           [seed](const auto& rate) { return rate.second.contains(seed); });
+    };
+    const auto& first = cell.losses.begin()->second;
+    const bool any_shared =
+        std::any_of(first.begin(), first.end(), [&](const auto& entry) { return is_shared(entry.first); });
+    std::map<double, double> means;
+    for (const auto& [rate, losses] : cell.losses) {
+        double sum = 0;
+        int count = 0;
+        for (const auto& [seed, loss] : losses) {
+            if (any_shared && !is_shared(seed)) { continue; }
+            sum += loss;
+            ++count;
+        }
+        means[rate] = sum / count;
+    }
+    return means;
+}
 
 std::vector<RateCell> rate_cells(const Finished& runs) {
     using Key = std::tuple<std::int64_t, std::int64_t, long long, std::string>;
@@ -168,9 +192,7 @@ std::vector<RateCell> rate_cells(const Finished& runs) {
         RateCell& cell = cells[key];
         cell.name = fmt::format("N = {:.3g}, D = {:.3g}", static_cast<double>(*run->non_embedding_params),
                                 static_cast<double>(*run->tokens));
-        auto& [sum, count] = cell.losses[*run->lr];
-        sum += *run->final_val_loss;
-        ++count;
+        cell.losses[*run->lr].emplace(run->seed.value_or(0), *run->final_val_loss);
     }
     std::vector<RateCell> list;
     for (auto& [key, cell] : cells) { list.push_back(std::move(cell)); }
@@ -193,11 +215,10 @@ void check_search(const Finished& tried, std::vector<Warning>& found) {
     std::vector<std::string> at_edge;
     for (const RateCell& cell : rate_cells(tried)) {
         if (cell.losses.size() < fewest_rates) { continue; }
-        const auto mean = [](const auto& entry) { return entry.second.first / entry.second.second; };
-        const auto best =
-            std::min_element(cell.losses.begin(), cell.losses.end(),
-                             [&](const auto& left, const auto& right) { return mean(left) < mean(right); });
-        if (best == cell.losses.begin() || std::next(best) == cell.losses.end()) {
+        const auto means = mean_losses(cell);
+        const auto best = std::min_element(
+            means.begin(), means.end(), [](const auto& left, const auto& right) { return left.second < right.second; });
+        if (best == means.begin() || std::next(best) == means.end()) {
             at_edge.push_back(fmt::format("{}: {:g}", cell.name, best->first));
         }
     }

@@ -112,6 +112,24 @@ TEST(RunHygiene, ABestRateAtTheEdgeOfThoseTriedIsUntuned) {
     EXPECT_THAT(codes(try_rates(2e-3)), Contains("mixed_learning_rates"));
 }
 
+TEST(RunHygiene, RatesAreComparedOnTheSeedsThatAllOfThemHad) {
+    std::vector<RunRecord> runs;
+    const auto add = [&](double lr, std::int64_t seed, double loss) {
+        RunRecord one = run(0, cosine);
+        one.id = fmt::format("lr{}-{}", lr, seed);
+        one.lr = lr;
+        one.seed = seed;
+        one.final_val_loss = loss;
+        runs.push_back(one);
+    };
+    add(1e-3, 1, 4.2);
+    add(2e-3, 1, 4.1);
+    add(4e-3, 1, 4.3);
+    add(2e-3, 2, 4.9);  // only the best went on to a second seed, an unlucky one
+
+    EXPECT_THAT(codes(runs), Not(Contains("untuned_learning_rate")));
+}
+
 TEST(RunHygiene, WhatIsNotRecordedIsNotJudged) {
     auto runs = ladder(cosine);
     for (auto& one : runs) {
