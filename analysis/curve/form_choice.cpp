@@ -95,8 +95,7 @@ std::string note_of(const FormChoice& choice) {
     if (!choice.is_scored) {
         return fmt::format(
             "the form is multi-power because there is no telling which predicts better: {} of {} schedules could be "
-            "left "
-            "out and predicted from the others, {} are wanted",
+            "left out and predicted from the others, {} are wanted",
             choice.usable_folds, choice.folds.size(), fewest_folds);
     }
     std::string others;

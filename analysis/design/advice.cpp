@@ -73,7 +73,7 @@ class Linear {
     Linear(const Inference& inference, const AdviceTarget& target)
         : law_{*inference.law}, inference_{inference}, at_{inference.optimum.best.coordinates} {
         information_ = fit_information(law_, inference.points, inference.objective, at_);
-        if (!(information_.spread > 0)) {
+        if (!(information_.spread() > 0)) {
             throw InputError{
                 fmt::format("{} points leave no noise to tell how sure the law '{}' is: train some more runs first",
                             inference.points.size(), law_.name())};
@@ -90,7 +90,7 @@ class Linear {
 
     bool relative() const { return relative_; }
     const Vector& target_slope() const { return slope_; }
-    double standard_error(double unit_variance) const { return std::sqrt(information_.spread * unit_variance); }
+    double standard_error(double unit_variance) const { return std::sqrt(information_.spread() * unit_variance); }
 
     Matrix inverse() const {
         Matrix matrix(size(), size());

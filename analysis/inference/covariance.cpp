@@ -86,18 +86,15 @@ Eigen::MatrixXd scale_by_coordinate(const Law& law, const Points& points, const 
 Covariances asymptotic_covariance(const Law& law, const Points& points, const Objective& objective, const Values& q) {
     const FitInformation information = fit_information(law, points, objective, q);
     const auto& free = information.free;
-    if (!(information.spread > 0) || free.empty()) { return {}; }
+    if (!(information.spread() > 0) || free.empty()) { return {}; }
     const Eigen::LDLT<Eigen::MatrixXd> factor{matrix_of(information)};
     if (factor.info() != Eigen::Success || !factor.isPositive()) { return {}; }
     const auto n = static_cast<Eigen::Index>(free.size());
     const Eigen::MatrixXd inverse = factor.solve(Eigen::MatrixXd::Identity(n, n));
-    Eigen::MatrixXd covariance = information.spread * inverse;
+    Eigen::MatrixXd covariance = information.spread() * inverse;
     if (!points.group.empty()) {
-        const Noise noise = noise_of(law, points, objective, q);
-        const double threshold = objective.threshold(noise.scale / 100);
-        const RobustScale scale = robust_scale(noise, threshold);
-        covariance = inverse * grouped_scores(law, points, objective, q, free, threshold) * inverse /
-                     (scale.curvature * scale.curvature);
+        covariance = inverse * grouped_scores(law, points, objective, q, free, information.threshold) * inverse /
+                     (information.scale.curvature * information.scale.curvature);
     }
     const Eigen::MatrixXd slope = scale_by_coordinate(law, points, q, free);
     const Eigen::MatrixXd full = slope * covariance * slope.transpose();

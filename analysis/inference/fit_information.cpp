@@ -2,8 +2,6 @@
 
 #include <limits>
 
-#include "analysis/inference/robust_scale.hpp"
-
 namespace loglog {
 
 FitInformation fit_information(const Law& law, const Points& points, const Objective& objective,
@@ -21,7 +19,8 @@ FitInformation fit_information(const Law& law, const Points& points, const Objec
     }
     const Noise noise = noise_of(law, points, objective, coordinates);
     if (noise.degrees >= 1 && noise.scale > 0) {
-        information.spread = robust_scale(noise, objective.threshold(noise.scale / 100)).spread();
+        information.threshold = objective.threshold(noise.scale / 100);
+        information.scale = robust_scale(noise, information.threshold);
     }
     return information;
 }

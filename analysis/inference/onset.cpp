@@ -93,8 +93,7 @@ Onset choose_onset(const Law& law, const Points& points, const Objective& object
     if (values.size() < wanted) {
         throw InputError{fmt::format(
             "--onset auto: at least {} distinct values of {} are wanted (the law '{}' fitted to {} of them, with one "
-            "to "
-            "leave out before and {} to forecast after), found {}: give the onset as a number, or leave --onset out",
+            "to leave out before and {} to forecast after), found {}: give the onset as a number, or leave --onset out",
             wanted, variable, law.name(), shortest, forecasts, values.size())};
     }
     Onset onset{OnsetRule::Kind::automatic, variable, 0, 0, {}};

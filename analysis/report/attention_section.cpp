@@ -181,10 +181,8 @@ std::string attention_details(const Comparison& c) {
         axes_table(c);
     html += fmt::format(
         "<h3>The laws behind the multipliers</h3>\n<p class=\"note\">L = E + (C/C<sub>v</sub>)<sup>-&alpha;</sup> for "
-        "all "
-        "variants at once; what they share is tested by F, with the likelihood ratio beside it. Intervals: {} "
-        "resamples "
-        "of (size, seed) pairs, the same for all variants, {:.1f} degrees of freedom.</p>\n",
+        "all variants at once; what they share is tested by F, with the likelihood ratio beside it. Intervals: {} "
+        "resamples of (size, seed) pairs, the same for all variants, {:.1f} degrees of freedom.</p>\n",
         c.options.bootstrap.resamples, c.headline().degrees);
     html += models_table(c.headline()) + tests_table(c.headline());
     if (!c.failures.empty()) {

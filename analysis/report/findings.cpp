@@ -85,8 +85,7 @@ std::string optimum(const Report& report, const Inference& fit) {
             : "";
     return fmt::format(
         "For the largest budget of a run, 6ND = {:.2e} FLOPs, that law puts the least loss at N = {} and D = {}: {} "
-        "tokens "
-        "per parameter{}.",
+        "tokens per parameter{}.",
         budget, with_prefix(of("N").value), with_prefix(of("D").value), with_prefix(ratio.value), interval);
 }
 

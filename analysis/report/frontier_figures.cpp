@@ -260,8 +260,7 @@ void add_frontier(const Report& report, const SizeClasses&, Drawing& drawing) {
         "The size N and the tokens D of least fitted loss for a budget C = 6ND, and that loss, with 95% bootstrap "
         "bands; "
         "dashed: beyond the largest budget of the runs, up to {:.0f} times it, where nothing was measured. Dots: runs, "
-        "at "
-        "their 6ND{}.",
+        "at their 6ND{}.",
         look_ahead, minima.empty() ? "" : "; diamonds: minima of the iso-FLOP valleys");
     frontier.charts = {frontier_chart("N", "best N, parameters", rows, box, minima),
                        frontier_chart("D", "best D, tokens", rows, box, minima),

@@ -183,8 +183,7 @@ void add_learning_rates(const Report& report, const SizeClasses&, Drawing& drawi
     drawing.sets["rate_lines"] = std::move(lines);
     std::string caption =
         "Loss by peak learning rate, where a size and token count was trained with three rates or more. Lines: means "
-        "over "
-        "seeds; filled: the best rate.";
+        "over seeds; filled: the best rate.";
     if (at_edge > 0) {
         caption += fmt::format(
             " In {} of {} the best rate is the lowest or highest that was tried: the optimum may lie "
