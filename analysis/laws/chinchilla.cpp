@@ -20,10 +20,9 @@ struct Chinchilla {
                                                               {"beta", 1e-6, 10}}};
 
     template <class T>
-    static T log_loss(const T* q, const T* ln_x) {
+    static T loss(const T* q, const T* ln_x) {
         using std::exp;
-        using std::log;
-        return log(q[0] + exp(q[1] - q[3] * ln_x[0]) + exp(q[2] - q[4] * ln_x[1]));
+        return q[0] + exp(q[1] - q[3] * ln_x[0]) + exp(q[2] - q[4] * ln_x[1]);
     }
     static std::vector<Values> starts(const Points& points) {
         std::vector<Values> grid;

@@ -27,13 +27,16 @@ T constant(double value) {
 
 /// `Form` states: constexpr `name`, `formula`, `variables`, `parameters`; static `starts`, `derived`, `predict` as in
 /// Law; and `template <class T> static T log_loss(const T* coordinates, const T* ln_x)`, with a third argument
-/// `const double* centre` where the formula needs the variables themselves. It may state `measured` and `varying`.
+/// `const double* centre` where the formula needs the variables themselves; or `loss` of the two alone, where the law is
+/// a sum, so that a linear residual takes no logarithm. It may state `measured` and `varying`.
 template <class Form>
 class FormLaw final : public Law {
     static constexpr int count = static_cast<int>(Form::parameters.size());
     static_assert(count <= static_cast<int>(max_parameters));
     using First = ceres::Jet<double, count>;
     using Second = ceres::Jet<First, count>;
+    template <class T>
+    static constexpr bool states_loss = requires(const T* q, const T* ln_x) { Form::template loss<T>(q, ln_x); };
 
   public:
     FormLaw() = default;
@@ -164,13 +167,20 @@ class FormLaw final : public Law {
         using std::exp;
         std::array<T, Form::variables.size()> ln_x;
         for (std::size_t k = 0; k < ln_x.size(); ++k) { ln_x[k] = constant<T>(points.ln_x[i][k]); }
+        const bool is_linear = objective.residual == Objective::Residual::linear;
+        if constexpr (states_loss<T>) {
+            if (is_linear) { return Form::template loss<T>(q, ln_x.data()) - constant<T>(points.loss[i]); }
+        }
         const T ln_predicted = formula_at(q, ln_x.data(), points.centre.data());
-        if (objective.residual == Objective::Residual::log) { return ln_predicted - constant<T>(points.ln_loss[i]); }
-        return exp(ln_predicted) - constant<T>(points.loss[i]);
+        if (is_linear) { return exp(ln_predicted) - constant<T>(points.loss[i]); }
+        return ln_predicted - constant<T>(points.ln_loss[i]);
     }
     template <class T>
     static T formula_at(const T* q, const T* ln_x, const double* centre) {
-        if constexpr (requires { Form::template log_loss<T>(q, ln_x, centre); }) {
+        using std::log;
+        if constexpr (states_loss<T>) {
+            return log(Form::template loss<T>(q, ln_x));
+        } else if constexpr (requires { Form::template log_loss<T>(q, ln_x, centre); }) {
             return Form::template log_loss<T>(q, ln_x, centre);
         } else {
             return Form::template log_loss<T>(q, ln_x);

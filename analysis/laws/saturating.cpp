@@ -15,10 +15,9 @@ struct Saturating {
         {{"E", 0, 1e6}, {"Xc", -60, 60, link::scale(2, 0)}, {"alpha", 1e-6, 10}}};
 
     template <class T>
-    static T log_loss(const T* q, const T* ln_x) {
+    static T loss(const T* q, const T* ln_x) {
         using std::exp;
-        using std::log;
-        return log(q[0] + exp(q[1] - q[2] * ln_x[0]));
+        return q[0] + exp(q[1] - q[2] * ln_x[0]);
     }
     static std::vector<Values> starts(const Points& points) {
         std::vector<Values> grid;
