@@ -101,6 +101,13 @@ std::size_t require_sizes(std::span<const TrainingCurve> curves) {
     return sizes.size();
 }
 
+/// How many of the sizes trained are the best one somewhere.
+std::size_t sizes_of(const Optima& optima) {
+    std::set<double> sizes;
+    for (const BudgetOptimum& optimum : optima.budgets) { sizes.insert(optimum.n.value); }
+    return sizes.size();
+}
+
 }  // namespace
 
 OptimaFit fit_envelope(std::span<const TrainingCurve> curves, EnvelopeQuestion question) {
@@ -139,6 +146,16 @@ OptimaFit fit_envelope(std::span<const TrainingCurve> curves, EnvelopeQuestion q
              fmt::format("{} of {} computes are not used: the best size there is the smallest or the "
                          "largest that was trained so far",
                          left_out, readings.ln_c.size())});
+    }
+    const std::size_t steps = sizes_of(fit.optima);
+    if (!places.empty() && steps < fewest_sizes) {
+        fit.warnings.push_back(
+            {"few_sizes_on_envelope",
+             fmt::format("the lowest losses fall on {} {} only: {}; more sizes between the smallest and the largest, or "
+                         "a wider range of computes, are wanted",
+                         steps, steps == 1 ? "size" : "sizes",
+                         steps == 1 ? "N does not move, so a is 0 whatever the truth is"
+                                    : "N moves in a single step, so its place alone decides a")});
     }
     if (sizes == curves.size()) {
         fit.warnings.push_back({"one_length_per_size",

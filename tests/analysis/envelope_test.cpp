@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -88,6 +89,20 @@ TEST(Envelope, UsesOnlyComputesWithSmallerAndLargerModelsBesideTheBest) {
         EXPECT_GE(budget.n_points, 3u);
         EXPECT_NEAR(std::log(budget.loss.value / loss(budget.n.value, budget.d.value)), 0, 1e-3);
     }
+}
+
+TEST(Envelope, SaysThatOneOrTwoSizesTellLittleOfTheExponent) {
+    const auto all = runs();
+    const std::vector<TrainingCurve> three{all[0], all[5], all[10]};  // only the one in the middle can count
+    const std::vector<TrainingCurve> four{all[0], all[4], all[6], all[10]};
+
+    for (const auto& [curves, wanted] : {std::pair{three, "fall on 1 size only"}, {four, "fall on 2 sizes only"}}) {
+        const OptimaFit fit = fit_envelope(curves, question(0));
+        const auto found = std::ranges::find(fit.warnings, "few_sizes_on_envelope", &Warning::code);
+        ASSERT_NE(found, fit.warnings.end());
+        EXPECT_THAT(found->text, ::testing::HasSubstr(wanted));
+    }
+    EXPECT_THAT(codes(fit_envelope(all, question(0))), ::testing::Not(::testing::Contains("few_sizes_on_envelope")));
 }
 
 TEST(Envelope, ResamplesDoNotDependOnTheNumberOfThreads) {
