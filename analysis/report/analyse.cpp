@@ -128,6 +128,12 @@ Report analyse(ReportInput input, const ReportOptions& options) {
     report.fitted_attention = attention_to_fit(all, options.baseline);
     const FittedRuns chosen = runs_to_fit(all, report);
     const std::vector<RunRecord>& records = chosen.records;
+    if (const std::size_t missing = report.input.folders_missing; missing > 0) {
+        report.warnings.push_back(
+            {"folders_missing", fmt::format("the folders of {} of {} runs are gone from the registry: the page lacks "
+                                            "their curves",
+                                            missing, all.size())});
+    }
     for (auto& warning : mixture_warnings(records)) { report.warnings.push_back(std::move(warning)); }
     for (auto& warning : hygiene_warnings(records, chosen.searches)) { report.warnings.push_back(std::move(warning)); }
     if (!report.fitted_attention.empty()) { compare_kinds(report); }

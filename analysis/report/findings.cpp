@@ -39,6 +39,8 @@ void scope(const Report& report, Findings& findings) {
                     n.size(), kind, range_text(n), range_text(d), range_text(c)));
 }
 
+constexpr double least_exponent = 5e-4;  // smaller ones are 0 in the three decimals of a sentence
+
 /// The exponent of the law that leads, and where that is the one with a floor, why it does and the other's exponent.
 void exponent(const Report& report, const char* place, const char* symbol, const char* phrase, Findings& findings) {
     const Headline lead = headline(report, place);
@@ -48,6 +50,13 @@ void exponent(const Report& report, const char* place, const char* symbol, const
     }
     const Estimate& e = lead.fit->estimate("alpha");
     const std::size_t runs = lead.fit->points.size();
+    if (e.value < least_exponent || e.low < least_exponent) {
+        findings.not_found.push_back(fmt::format(
+            "No fall of the loss {} is told apart from none: the exponent is {:.3f} (95% interval {}), from "
+            "{} runs.",
+            phrase, e.value, interval_text(e), runs));
+        return;
+    }
     if (lead.other == nullptr) {
         findings.found.push_back(fmt::format("Loss falls {} as {}^-{:.3f} (95% interval {}), from {} runs.", phrase,
                                              symbol, e.value, interval_text(e), runs));
@@ -79,6 +88,9 @@ std::string optimum(const Report& report, const Inference& fit) {
         return std::find_if(best.begin(), best.end(), [&](const auto& entry) { return entry.name == name; })->estimate;
     };
     const Estimate& ratio = of("tokens_per_parameter");
+    for (const Estimate* e : {&of("N"), &of("D"), &ratio}) {
+        if (!std::isfinite(e->value) || !(e->value > 0)) { return {}; }
+    }
     const std::string interval =
         std::isfinite(ratio.low) && std::isfinite(ratio.high)
             ? fmt::format(" (95% interval {} to {})", with_prefix(ratio.low), with_prefix(ratio.high))
@@ -89,10 +101,27 @@ std::string optimum(const Report& report, const Inference& fit) {
         budget, with_prefix(of("N").value), with_prefix(of("D").value), with_prefix(ratio.value), interval);
 }
 
+/// Why the exponents of the joint law mean nothing; empty where they do mean something. A floor of 0 does no harm.
+std::string unidentified(const Inference& fit) {
+    const auto specs = fit.law->parameters();
+    for (std::size_t k = 0; k < specs.size(); ++k) {
+        const double q = fit.optimum.best.coordinates[k];
+        if (specs[k].name != "E" && (q <= specs[k].lower || q >= specs[k].upper)) {
+            return fmt::format("{} ended at its {} bound", specs[k].name, q <= specs[k].lower ? "lower" : "upper");
+        }
+    }
+    return fit.optimum.best.converged ? std::string{} : "the search stopped before its gradient vanished";
+}
+
 void surface(const Report& report, Findings& findings) {
     const Inference* fit = report.find("chinchilla-non_embedding");
     if (fit == nullptr) {
         findings.not_found.push_back("The joint law L(N, D) could not be fitted.");
+        return;
+    }
+    if (const std::string reason = unidentified(*fit); !reason.empty()) {
+        findings.not_found.push_back(
+            fmt::format("The joint law L = E + A N^-alpha + B D^-beta is not identified by these runs: {}.", reason));
         return;
     }
     findings.found.push_back(fmt::format(
@@ -136,6 +165,7 @@ void conventions(const Report& report, Findings& findings) {
         low = std::min(low, fit->estimate("alpha").value);
         high = std::max(high, fit->estimate("alpha").value);
     }
+    if (!(high >= least_exponent)) { return; }
     findings.found.push_back(
         fmt::format("By what is counted as N alone (without embeddings, with the head, everything) the exponent in N "
                     "of the {} law ranges from {:.3f} to {:.3f}.",

@@ -53,6 +53,24 @@ ReportFormat report_format(std::string_view name, const fs::path& out) {
                                  wanted, name.empty() ? "; or say --format" : "")};
 }
 
+void require_report_file(const fs::path& out, ReportFormat format) {
+    std::error_code ignored;
+    if (out == "-") {
+        throw InputError{"report: --out - is no file, and a report is several; --json prints all numbers"};
+    }
+    if (!out.has_filename() || fs::is_directory(out, ignored)) {
+        throw InputError{fmt::format("report: --out {} is a folder: name a file, such as {}", out.string(),
+                                     (out / fmt::format("report.{}", to_text(format))).string())};
+    }
+    const std::string extension = out.extension().string();
+    for (const auto other : all_formats) {
+        if (other != format && extension == fmt::format(".{}", to_text(other))) {
+            throw InputError{fmt::format("report: --out {} is named like {}, but --format is {}: change one of them",
+                                         out.string(), to_text(other), to_text(format))};
+        }
+    }
+}
+
 std::string fits_csv(const Report& report) {
     std::string csv = "fit,number_id,law,variable,count,kind,name,value,se,low,high\n";
     for (const auto& fit : report.fits) {

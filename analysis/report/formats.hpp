@@ -25,6 +25,10 @@ const char* to_text(ReportFormat format) noexcept;
 /// an extension that is none.
 ReportFormat report_format(std::string_view name, const std::filesystem::path& out);
 
+/// Throws InputError where `out` is a folder, standard output (a report is several files), or is named like another
+/// format than `format`. To be asked before the fits, which may take long.
+void require_report_file(const std::filesystem::path& out, ReportFormat format);
+
 /// Findings, caveats and tables, with the id of every table's numbers.
 std::string to_markdown(const Report& report);
 

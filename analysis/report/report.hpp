@@ -50,6 +50,7 @@ struct ReportInput {
     std::string program_binary{};      ///< hash of the program's file; empty: not known
     std::string cpu{};                 ///< model of the processor that the page was made on; empty: not known
     std::string created_at;            ///< ISO 8601, UTC
+    std::size_t folders_missing = 0;   ///< runs of the registry whose folders, and so their curves, are gone
     std::vector<RankTime> timeline{};  ///< of the sweeps' jobs; empty where none was recorded
 };
 

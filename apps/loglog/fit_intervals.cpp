@@ -4,6 +4,7 @@
 
 #include "analysis/fit/parallel.hpp"
 #include "apps/loglog/fit_arguments.hpp"
+#include "apps/loglog/option_checks.hpp"
 
 namespace loglog {
 
@@ -15,7 +16,7 @@ void add_interval_options(CLI::App& verb, FitArguments& arguments) {
     verb.add_option("--interval", intervals.interval,
                     "bca (unless given, of fewer than 100 points), percentile, or expanded (by Student's t)");
     verb.add_option("--level,--coverage", intervals.level, "share of intervals that should hold the truth (0.95)")
-        ->check(CLI::Range(0.5, 0.9999));
+        ->check(number_within(0.5, 0.9999));
     verb.add_option(
         "--seeds", intervals.repeats,
         "rows at the same N and D: each a point, their average, or a random-effect (means weighted by both noises)");

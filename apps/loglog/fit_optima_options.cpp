@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "apps/loglog/fit_arguments.hpp"
+#include "apps/loglog/option_checks.hpp"
 #include "engine/base/error.hpp"
 
 namespace loglog {
@@ -52,13 +53,13 @@ void add_optima_options(CLI::App& verb, FitArguments& arguments) {
                     "isoflop: budgets count equal, or by the error of their optimum (error; akima's default)");
     verb.add_option("--budget-tolerance", isoflop.tolerance,
                     "isoflop: relative difference of C up to which neighbouring runs are of one budget (0.05)")
-        ->check(CLI::Range(0.0, 1.0));
+        ->check(number_within(0, 1));
     verb.add_option("--central-points", isoflop.central_points,
                     "isoflop: use so many sizes around each budget's lowest loss")
         ->check(CLI::Range(3, 1'000'000));
     verb.add_option("--noise", isoflop.noise,
                     "isoflop: standard deviation of a run's loss in nats, for the intervals; else estimated")
-        ->check(CLI::Range(0.0, 10.0));
+        ->check(number_within(0, 10));
     verb.add_flag("--keep-edge", isoflop.keep_edge,
                   "isoflop: use parabolas whose lowest point lies outside the sizes trained");
     auto& envelope = arguments.envelope;
@@ -66,15 +67,15 @@ void add_optima_options(CLI::App& verb, FitArguments& arguments) {
         ->check(CLI::Range(4, 100'000));
     verb.add_option("--smooth", envelope.smoothing,
                     "envelope: width in ln C over which a run's loss is averaged (0.1; 0: not at all)")
-        ->check(CLI::Range(0.0, 2.0));
+        ->check(number_within(0, 2));
     verb.add_option("--series", envelope.series, "envelope: of runs of the registry, the loss in train or eval");
     auto& frontier = arguments.frontier;
     verb.add_option("--off-optimal", frontier.off_optimal,
                     "laws of N and D, with --predict: cost of a model of so many times the optimal size")
-        ->check(CLI::PositiveNumber);
+        ->check(positive_number());
     verb.add_option("--over-train", frontier.over_train,
                     "laws of N and D, with --predict: cost of so many times the optimal tokens per parameter")
-        ->check(CLI::PositiveNumber);
+        ->check(positive_number());
 }
 
 void refuse_foreign_options(const FitArguments& arguments) {

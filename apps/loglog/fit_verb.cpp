@@ -9,6 +9,7 @@
 #include "analysis/inference/study.hpp"
 #include "apps/loglog/fit_arguments.hpp"
 #include "apps/loglog/fit_procedures.hpp"
+#include "apps/loglog/option_checks.hpp"
 #include "apps/loglog/verbs.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/nearest_name.hpp"
@@ -111,7 +112,7 @@ void add_fit_verb(CLI::App& app, Program&) {
     verb->add_flag("--gamma", arguments->gamma, "chinchilla: an exponent gamma on the sum of both terms");
     verb->add_option("--window", arguments->window,
                      "tuning: runs with a loss up to (1 + window) times the lowest of their N and D enter (0.01)")
-        ->check(CLI::Range(1e-6, 1.0));
+        ->check(number_within(1e-6, 1));
     verb->add_option("--x", arguments->x, "what a law of one variable is a function of: N, D, C or a column");
     verb->add_option("--y", arguments->y, "measured column: the loss, or what lr and error predict");
     verb->add_option("--map", arguments->maps, "N=COLUMN: the column that holds N (likewise D, C, loss)");
@@ -129,7 +130,8 @@ void add_fit_verb(CLI::App& app, Program&) {
                    "also refit under other objectives, counts, exclusions and approaches, and show the spread");
     verb->add_flag("--cross-validate", arguments->cross_validate, "also predict each size from all others");
     verb->add_option("--against", arguments->against, "another law of the same variables to compare with");
-    verb->add_option("--predict", arguments->budgets, "budget in FLOPs (or X) to predict the loss for");
+    verb->add_option("--predict", arguments->budgets, "budget in FLOPs (or X) to predict the loss for")
+        ->check(positive_number());
     verb->add_option("--at", arguments->places, "N=1e9,D=2e10: predict the loss there, every variable of the law given")
         ->allow_extra_args(false);
     verb->add_flag("--all-points", arguments->all_points, "laws of one variable use every run, not the best per X");

@@ -124,6 +124,8 @@ ReportInput gather_runs(const fs::path& registry, std::vector<RunRecord> runs) {
     ReportInput input;
     for (RunRecord& record : runs) {
         const auto run = run_folder(registry, record.id);
+        std::error_code ignored;
+        if (!fs::is_directory(run, ignored)) { ++input.folders_missing; }
         if (input.environment.empty()) { input.environment = read_text(run / "environment.json"); }
         const auto state = record.accuracy ? state_floats(record) : std::nullopt;
         input.runs.push_back({std::move(record), curve_of(run), state});

@@ -51,6 +51,7 @@ Written write_as(const Report& report, ReportFormat format, const std::filesyste
 void make_report(ReportArguments arguments) {
     const ReportFormat format = report_format(arguments.format, arguments.out);
     if (arguments.out.empty()) { arguments.out = std::string{"report."} + to_text(format); }
+    require_report_file(arguments.out, format);
     const ReportOptions options = report_options(arguments);
     ReportInput input = gather_report(arguments);
     std::fprintf(stderr, "report: fitting %zu runs, %d resamples\n", input.runs.size(), options.bootstrap.resamples);

@@ -17,6 +17,7 @@
 #include "analysis/inference/run_dataset.hpp"
 #include "analysis/inference/study.hpp"
 #include "apps/loglog/data_shelf.hpp"
+#include "apps/loglog/option_checks.hpp"
 #include "apps/loglog/run_choice.hpp"
 #include "apps/loglog/verbs.hpp"
 #include "db/registry/external_run.hpp"
@@ -285,13 +286,13 @@ void add_advise_verb(CLI::App& sweep) {
     verb->add_option("--sweep", options->sweep, "the runs of this sweep");
     verb->add_option("--budget", options->budget, "model FLOPs that all proposed runs may cost together")
         ->required()
-        ->check(CLI::PositiveNumber);
+        ->check(positive_number());
     verb->add_option(
         "--shrink", options->shrink,
         "whose interval: a parameter (alpha, E, ...), a derived exponent, or with --at the optimal N or D, "
         "or the loss (default: a, of N_opt ~ C^a)");
     verb->add_option("--at", options->at, "FLOPs of the budget that --shrink N, D or loss is for")
-        ->check(CLI::PositiveNumber);
+        ->check(positive_number());
     verb->add_option("--law", options->law, "law of N and D: chinchilla (the default) or kaplan");
     verb->add_option("--count", options->count, "what counts as N: non_embedding (the default), with_head or total");
     verb->add_option("--objective", options->objective,
@@ -299,7 +300,7 @@ void add_advise_verb(CLI::App& sweep) {
     verb->add_option("--delta", options->delta, "Huber's threshold");
     verb->add_option("--runs", options->runs, "at most so many runs (8)")->check(CLI::Range(1, 64));
     verb->add_option("--reach", options->reach, "sizes and tokens up to so many times the largest trained (4)")
-        ->check(CLI::Range(1.0, 100.0));
+        ->check(number_within(1, 100));
     verb->add_option("--seed", options->seed, "of the proposed runs (default: the first that no run has)")
         ->check(CLI::PositiveNumber);
     verb->add_option("--name", options->name, "of the proposed sweep (advised)");

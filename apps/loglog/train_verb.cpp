@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "apps/loglog/progress_line.hpp"
+#include "apps/loglog/option_checks.hpp"
 #include "apps/loglog/stop_signal.hpp"
 #include "apps/loglog/verbs.hpp"
 #include "db/registry/registry.hpp"
@@ -273,7 +274,7 @@ void add_train_verb(CLI::App& app, Program& program) {
                      "Folder of the runs (default: $LOGLOG_REGISTRY, else ./loglog-runs)");
     verb->add_option("--stuck-after", options->stuck_after,
                      "Seconds that a rank may wait for another before the job ends and the stuck rank is named")
-        ->check(CLI::PositiveNumber);
+        ->check(positive_number());
     verb->add_flag("--dry-run", options->dry_run, "Print what it would cost; train nothing");
     verb->add_flag("--again", options->again, "Train even if an identical run is there");
     verb->add_flag("--json", options->json, "Print the result as JSON");

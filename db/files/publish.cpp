@@ -76,11 +76,11 @@ void write_file(const std::filesystem::path& path, std::string_view text, Durabi
         write_all(partial, descriptor.get(), text);
         // Quotas on network file systems are only reported here.
         if (::close(descriptor.release()) != 0) { fail(partial, "closing", errno); }
+        publish(path, durability);
     } catch (const Error&) {
         ::unlink(partial.c_str());
         throw;
     }
-    publish(path, durability);
 }
 
 std::string read_file(const std::filesystem::path& path) {

@@ -24,6 +24,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::Contains;
+using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -235,6 +236,45 @@ TEST(Findings, LeadWithThePowerLawWhereThereIsNoFloor) {
     EXPECT_EQ(lead.id, "power-N-non_embedding");
     EXPECT_EQ(lead.other, nullptr);
     EXPECT_THAT(findings(report), Contains(HasSubstr("Loss falls with model size as N^-" + fixed(lead.fit, "alpha"))));
+}
+
+TEST(Findings, OfLossesThatDoNotFallSayThatNothingWasFound) {
+    ReportInput input = ladder_input(0);
+    for (std::size_t i = 0; i < input.runs.size(); ++i) {
+        input.runs[i].record.final_val_loss = 3 + 0.01 * static_cast<double>(i);  // rises with N
+    }
+    ReportOptions options;
+    options.bootstrap = {50, Seed{1}, 2};
+
+    const Findings findings = sorted_findings(analyse(std::move(input), options));
+
+    EXPECT_THAT(findings.not_found, Contains(HasSubstr("No fall of the loss with model size is told apart from none")));
+    EXPECT_THAT(findings.found, Each(AllOf(Not(HasSubstr("with model size")), Not(HasSubstr("exponent in N")),
+                                           Not(HasSubstr("Fitted together")))));
+}
+
+TEST(Analyse, SaysThatRunsHaveLostTheirFolders) {
+    ReportInput input = sample_report_input();
+    input.folders_missing = 2;
+    const Report report = analyse(std::move(input), without_intervals());
+
+    EXPECT_THAT(report.warnings, Contains(::testing::Field(&Warning::code, "folders_missing")));
+}
+
+TEST(ReportFile, IsRefusedWhereItCannotBeOneBeforeAnythingIsFitted) {
+    const auto message = [](const char* out, ReportFormat format) -> std::string {
+        try {
+            require_report_file(out, format);
+        } catch (const InputError& error) { return error.what(); }
+        return "accepted";
+    };
+
+    EXPECT_THAT(message("-", ReportFormat::json), HasSubstr("--json"));
+    EXPECT_THAT(message("/tmp", ReportFormat::html), HasSubstr("such as /tmp/report.html"));
+    EXPECT_THAT(message("new/", ReportFormat::md), HasSubstr("such as new/report.md"));
+    EXPECT_THAT(message("page.json", ReportFormat::html), HasSubstr("named like json"));
+    EXPECT_EQ(message("page.htm", ReportFormat::html), "accepted");
+    EXPECT_EQ(message("tables", ReportFormat::csv), "accepted");
 }
 
 TEST(RenderPage, IsSelfContainedAndEscapesWhatItShows) {

@@ -133,6 +133,9 @@ class Fit(unittest.TestCase):
             ((*csv, "--law", "power", "--where", "1); drop table data; --"), "is not an expression"),
             ((*csv, "--law", "power", "--where", "loss > 1000"), "selects none of the 26 rows"),
             (("--csv", "no-such.csv", "--law", "power"), "cannot be read"),
+            *(((*csv, "--law", "power", "--predict", number), "must be a finite number above 0")
+              for number in ("0", "-1", "nan", "inf", "1e400")),
+            ((*csv, "--law", "power", "--level", "nan"), "--level: nan must be from 0.5 to 0.9999"),
         ]:
             self.assertIn(message, self.fit(*words, status=2).stderr)
 
