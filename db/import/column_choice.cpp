@@ -111,6 +111,20 @@ void check_contradictions(const ColumnChoice& choice, const ImportOptions& optio
     }
 }
 
+/// " (did you mean 'X'?)" with the column whose name is nearest to a usual one of a loss, or nothing.
+std::string column_like_a_loss(const ImportTable& table, const std::vector<std::size_t>& columns) {
+    std::vector<std::string> names;
+    for (const std::size_t column : columns) { names.push_back(plain_name(table.columns[column])); }
+    for (const char* quantity : {"loss", "train_loss"}) {
+        for (const std::string_view usual : find_import_quantity(quantity).usual_names) {
+            const auto found = std::find(names.begin(), names.end(), nearest(usual, names));
+            if (found == names.end()) { continue; }
+            return " (did you mean '" + table.columns[columns[static_cast<std::size_t>(found - names.begin())]] + "'?)";
+        }
+    }
+    return "";
+}
+
 }  // namespace
 
 std::optional<std::size_t> ColumnChoice::column(std::string_view quantity) const {
@@ -133,8 +147,8 @@ ColumnChoice choose_columns(const ImportTable& table, const ImportOptions& optio
     check_contradictions(choice, options, problems);
     const bool has_loss = choice.has("loss") || choice.has("train_loss");
     if (!has_loss && problems.empty()) {
-        problems.add("no column holds a loss; the columns are " + joined(table.columns) +
-                     "; name it with --map loss=COLUMN");
+        problems.add("no column holds a loss" + column_like_a_loss(table, choice.others) + "; the columns are " +
+                     joined(table.columns) + "; name it with --map loss=COLUMN");
     }
     return choice;
 }

@@ -99,12 +99,15 @@ ImportTable parse_csv_table(std::string_view text, const std::string& source) {
     CsvReader reader{text};
     Record record;
     bool has_header = false;
+    bool header_is_good = false;
     while (reader.next(record)) {
         if (!record.closed) {
             problems.add(place(record.line) + ": a quoted cell that begins here is not closed before the file ends");
         } else if (!has_header) {
             has_header = true;
+            const std::size_t before = problems.size();
             check_header(record, problems);
+            header_is_good = problems.size() == before;
             table.columns = record.cells;
         } else if (record.cells.size() != table.columns.size()) {
             problems.add(place(record.line) + ": found " + std::to_string(record.cells.size()) + " cells, wanted " +
@@ -115,7 +118,8 @@ ImportTable parse_csv_table(std::string_view text, const std::string& source) {
     }
     if (!has_header) { problems.add("no header line: the first line that is no comment names the columns"); }
     if (has_header && problems.empty() && table.rows.empty()) { problems.add("no row under the header"); }
-    problems.throw_if_any();
+    if (!header_is_good || table.rows.empty()) { problems.throw_if_any(); }
+    table.problems = problems.list();
     return table;
 }
 

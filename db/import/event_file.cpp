@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 
@@ -187,12 +188,20 @@ ImportTable table_of_events(std::span<const EventRun> runs, const std::string& s
     ImportTable table;
     table.source = source;
     table.columns = {"run", "step", "wall_time"};
+    const auto is_cut = [](const EventRun& run) { return !run.files.empty() && !run.files.back().note.empty(); };
+    const bool has_state = std::any_of(runs.begin(), runs.end(), is_cut);
+    if (has_state) { table.columns.emplace_back("state"); }
     std::map<std::string, std::size_t> position;
     for (const EventRun& run : runs) {
         Series by_tag;
         for (const EventFile& file : run.files) {
             for (const EventScalar& scalar : file.scalars) { supersede(by_tag[scalar.tag], scalar); }
             if (!file.note.empty()) { table.notes.push_back("run '" + run.name + "': " + file.note); }
+        }
+        if (is_cut(run)) {
+            table.notes.push_back("run '" + run.name +
+                                  "': its last file is cut short, so that it counts as stopped, unless --value "
+                                  "state=ok says that it had finished");
         }
         std::map<std::int64_t, std::vector<std::string>> rows;
         for (const auto& [tag, series] : by_tag) {
@@ -204,6 +213,7 @@ ImportTable table_of_events(std::span<const EventRun> runs, const std::string& s
                 cells[0] = run.name;
                 cells[1] = fmt::format("{}", scalar.step);
                 if (cells[2].empty()) { cells[2] = fmt::format("{}", scalar.wall_time); }
+                if (has_state && is_cut(run)) { cells[3] = "cut short"; }
                 cells[column->second] = fmt::format("{}", scalar.value);
             }
         }

@@ -38,8 +38,8 @@ struct EventRun {
     std::vector<EventFile> files;
 };
 
-/// Rows (run, step, wall_time, one column a tag). A step that comes again, after a restart, takes the place of the
-/// tag's values from that step on.
+/// Rows (run, step, wall_time, one column a tag; where the last file of a run is cut short also `state`). A step that
+/// comes again, after a restart, takes the place of the tag's values from that step on.
 ImportTable table_of_events(std::span<const EventRun> runs, const std::string& source);
 
 }  // namespace loglog

@@ -17,7 +17,8 @@ struct ImportTable {
     std::string source;  ///< name of the file or folder, for messages
     std::vector<std::string> columns;
     std::vector<Row> rows;
-    std::vector<std::string> notes;  ///< what was passed over, such as a truncated last record
+    std::vector<std::string> notes;     ///< what was passed over, such as a truncated last record
+    std::vector<std::string> problems;  ///< lines that are no row: told with those of the rows, and nothing is imported
 };
 
 /// Problems of one source, thrown together as one InputError.
@@ -28,6 +29,7 @@ class ImportProblems {
     void add(std::string problem) { list_.push_back(std::move(problem)); }
     bool empty() const noexcept { return list_.empty(); }
     std::size_t size() const noexcept { return list_.size(); }
+    const std::vector<std::string>& list() const noexcept { return list_; }
     /// "SOURCE: 2 problems" and one problem a line; the first 20 of many.
     void throw_if_any() const;
 

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <span>
 
 #include "db/import/quantities.hpp"
 
@@ -21,6 +22,13 @@ constexpr std::array<std::string_view, 3> of_steps_or_run{"D", "C", "seconds"};
 
 bool contains(std::span<const std::string_view> list, std::string_view word) {
     return std::find(list.begin(), list.end(), word) != list.end();
+}
+
+/// How many of the curve's points there are up to the last evaluation; 0 where there is none.
+std::size_t evaluated_points(const std::vector<ImportedPoint>& curve) {
+    const auto last =
+        std::find_if(curve.rbegin(), curve.rend(), [](const ImportedPoint& point) { return point.loss.has_value(); });
+    return static_cast<std::size_t>(curve.rend() - last);
 }
 
 struct Group {
@@ -69,6 +77,16 @@ class CurveAssembler {
         std::vector<AssembledRun> runs;
         for (const Group& group : groups) { runs.push_back(assemble_run(group)); }
         return runs;
+    }
+
+    /// "D and C" where the table gives these for the whole run, not along it; else empty.
+    std::string stated_for_whole_runs() const {
+        std::string text;
+        for (const std::string_view quantity : {"D", "C"}) {
+            if (!choice_.has(quantity) || along_run_.contains(quantity)) { continue; }
+            text += (text.empty() ? "" : " and ") + std::string{quantity};
+        }
+        return text;
     }
 
   private:
@@ -189,9 +207,15 @@ class CurveAssembler {
         }
     }
 
+    /// The record stands at the last evaluation, so that a loss goes with the D, C and steps that gave it; without any
+    /// evaluation at the last step. What the row of the evaluation leaves open is as last known before it.
     void fill_from_curve(RunRecord& record, const std::vector<ImportedPoint>& curve) const {
         const auto known = [](double value) { return std::isfinite(value) ? std::optional{value} : std::nullopt; };
         for (const ImportedPoint& point : curve) {
+            if (point.lr) { record.lr = std::max(record.lr.value_or(0), *point.lr); }
+        }
+        const std::size_t evaluated = evaluated_points(curve);
+        for (const ImportedPoint& point : std::span{curve}.first(evaluated == 0 ? curve.size() : evaluated)) {
             record.steps = point.step;
             if (point.loss) {
                 record.final_val_loss = known(*point.loss);
@@ -200,9 +224,10 @@ class CurveAssembler {
                 }
             }
             if (point.train_loss) { record.final_train_loss = known(*point.train_loss); }
-            if (point.lr) { record.lr = std::max(record.lr.value_or(0), *point.lr); }
-            if (point.tokens) { record.tokens = static_cast<std::int64_t>(std::round(*point.tokens)); }
-            if (point.flops) { record.flops = point.flops; }
+            if (point.tokens && *point.tokens > 0) {
+                record.tokens = static_cast<std::int64_t>(std::round(*point.tokens));
+            }
+            if (point.flops && *point.flops > 0) { record.flops = point.flops; }
             if (point.seconds) { record.seconds = point.seconds; }
         }
     }
@@ -215,18 +240,38 @@ class CurveAssembler {
     std::set<std::string_view> along_run_;  ///< of of_steps_or_run
 };
 
+void note_early_evaluations(const std::vector<AssembledRun>& runs, const std::string& stated,
+                            std::vector<std::string>& notes) {
+    std::size_t early = 0;
+    std::string example;
+    for (const auto& [run, rows] : runs) {
+        const std::size_t evaluated = evaluated_points(run.curve);
+        if (evaluated == 0 || evaluated == run.curve.size()) { continue; }
+        if (++early > 1) { continue; }
+        example = fmt::format("{}step {} of {}", run.record.name.empty() ? "" : "'" + run.record.name + "': ",
+                              run.curve[evaluated - 1].step, run.curve.back().step);
+    }
+    if (early == 0) { return; }
+    notes.push_back(fmt::format(
+        "in {} of {} runs the last evaluation comes before the last step ({}): losses, steps, D and C are taken "
+        "there{}",
+        early, runs.size(), example, stated.empty() ? "" : ", but " + stated + " as stated for the whole run"));
+}
+
 }  // namespace
 
 std::vector<AssembledRun> assemble_curves(const ImportTable& table, const ColumnChoice& choice,
                                           const ImportOptions& options, ImportProblems& problems,
                                           std::vector<std::string>& notes) {
-    auto runs = CurveAssembler{table, choice, options, problems}.assemble();
+    CurveAssembler assembler{table, choice, options, problems};
+    auto runs = assembler.assemble();
     std::size_t empty = 0;
     std::erase_if(runs, [&](const AssembledRun& run) {
         empty += run.run.curve.empty() ? 1 : 0;
         return run.run.curve.empty();
     });
     if (empty > 0) { notes.push_back(fmt::format("{} runs without any loss were left out", empty)); }
+    note_early_evaluations(runs, assembler.stated_for_whole_runs(), notes);
     return runs;
 }
 

@@ -16,7 +16,8 @@ struct AssembledRun {
 
 /// Rows (run, step, ...) into runs with curves. Rows of one step are merged where they do not contradict each other (a
 /// tracker writes training and validation losses in lines of their own). Quantities of a run must be the same in all
-/// its rows; D, C and seconds may instead grow along it. `notes` gets what a reader should know.
+/// its rows; D, C and seconds may instead grow along it. The record stands at the last evaluation. `notes` gets what a
+/// reader should know.
 std::vector<AssembledRun> assemble_curves(const ImportTable& table, const ColumnChoice& choice,
                                           const ImportOptions& options, ImportProblems& problems,
                                           std::vector<std::string>& notes);

@@ -59,25 +59,34 @@ void judge_curve(RunRecord& record, const std::vector<ImportedPoint>& curve) {
     }
 }
 
-/// The state that the file gives, where its column holds nothing but words that are known.
+/// The state that the file gives, where its column holds a word that is known: another word is a problem then. Where it
+/// holds none, it tells something else, unless the options say that it is the state.
 class States {
   public:
     States(const ImportTable& table, const ColumnChoice& choice, const ImportOptions& options, RowReader& reader,
            std::vector<std::string>& notes)
         : table_{table}, reader_{reader} {
         if (!choice.has("state")) { return; }
-        const bool asked = options.columns.contains("state") || options.values.contains("state");
+        std::vector<const ImportTable::Row*> unknown;
+        known_ = options.columns.contains("state") || options.values.contains("state");
         for (const auto& row : table.rows) {
             const auto word = reader.text(row, "state");
-            if (word.empty() || state_of_word(word)) { continue; }
-            const std::string wanted = fmt::format("'{}', wanted finished, failed, killed, running or diverged", word);
-            if (!asked) {
-                notes.push_back(reader.place_of("state") + " is not taken for the state: found " + wanted);
-                return;
+            if (word.empty()) { continue; }
+            if (state_of_word(word)) {
+                known_ = true;
+            } else {
+                unknown.push_back(&row);
             }
-            reader.problem(row, "state", "found " + wanted);
         }
-        known_ = true;
+        const auto fault = [&](const ImportTable::Row& row) {
+            return fmt::format("found '{}', wanted finished, failed, killed, running or diverged",
+                               reader.text(row, "state"));
+        };
+        if (known_) {
+            for (const auto* row : unknown) { reader.problem(*row, "state", fault(*row)); }
+        } else if (!unknown.empty()) {
+            notes.push_back(reader.place_of("state") + " is not taken for the state: " + fault(*unknown.front()));
+        }
     }
 
     void apply(RunRecord& record, const std::vector<std::size_t>& rows) const {
@@ -137,7 +146,7 @@ Json quantities_used(const ImportTable& table, const ColumnChoice& choice, const
 /// D of the steps' batch, C of the convention: each only as asked for, and said in `quantities`.
 void fill_computed(ImportedRun& run, const ColumnChoice& choice, const ImportOptions& options, Json& quantities) {
     RunRecord& record = run.record;
-    if (!choice.has("D") && record.batch_tokens && record.steps) {
+    if (!choice.has("D") && record.batch_tokens && record.steps.value_or(0) > 0) {
         const auto batch = static_cast<double>(*record.batch_tokens);
         record.tokens = *record.batch_tokens * *record.steps;
         for (ImportedPoint& point : run.curve) { point.tokens = batch * static_cast<double>(point.step); }
@@ -267,8 +276,9 @@ void publish(std::vector<AssembledRun>& runs, const ImportTable& table, const Co
 
 ImportedTable import_runs(const ImportTable& table, const ImportOptions& options, const ImportOrigin& origin) {
     ImportProblems problems{table.source};
+    for (const std::string& problem : table.problems) { problems.add(problem); }
     const ColumnChoice choice = choose_columns(table, options, problems);
-    problems.throw_if_any();
+    if (problems.size() > table.problems.size()) { problems.throw_if_any(); }  // its rows cannot be read
 
     ImportedTable result;
     result.notes = table.notes;

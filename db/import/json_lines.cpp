@@ -3,6 +3,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 namespace loglog {
 namespace {
@@ -72,14 +73,38 @@ class TableBuilder {
     std::map<std::string, std::size_t> positions_;
 };
 
+/// The first member that stands twice in one object of the JSON: a parser would keep one of the two and not say so.
+class RepeatedMember {
+  public:
+    bool operator()(Json::parse_event_t event, const Json& parsed) {
+        if (event == Json::parse_event_t::object_start) {
+            open_.emplace_back();
+        } else if (event == Json::parse_event_t::object_end) {
+            open_.pop_back();
+        } else if (event == Json::parse_event_t::key && !open_.back().insert(parsed.get<std::string>()).second) {
+            if (!name_) { name_ = parsed.get<std::string>(); }
+        }
+        return true;  // keep what was parsed
+    }
+    const std::optional<std::string>& name() const noexcept { return name_; }
+
+  private:
+    std::vector<std::set<std::string>> open_;  ///< members of the objects around, outermost first
+    std::optional<std::string> name_;
+};
+
 /// Why the line is no JSON object, or nothing; what it holds goes into `object`.
 std::optional<std::string> fault_of(std::string_view line, Json& object) {
+    RepeatedMember repeated;
     try {
-        object = Json::parse(with_quoted_specials(line));
+        object = Json::parse(with_quoted_specials(line), [&](int, Json::parse_event_t event, const Json& parsed) {
+            return repeated(event, parsed);
+        });
     } catch (const nlohmann::json::exception& error) {
         const std::string_view what = error.what();  // "[json.exception.parse_error.101] parse error at ..."
         return "is no JSON: " + std::string{what.substr(std::min(what.find("] ") + 2, what.size()))};
     }
+    if (repeated.name()) { return "two members have the name '" + *repeated.name() + "'"; }
     if (object.is_object()) { return std::nullopt; }
     return "found " + std::string{object.type_name()} + ", wanted an object such as {\"N\": 1e6, \"loss\": 3.2}";
 }
@@ -107,8 +132,10 @@ ImportTable parse_json_lines(std::string_view text, const std::string& source) {
         }
     }
     if (problems.empty() && rows == 0) { problems.add("no line with a JSON object"); }
-    problems.throw_if_any();
-    return builder.finish();
+    if (rows == 0) { problems.throw_if_any(); }
+    ImportTable table = builder.finish();
+    table.problems = problems.list();
+    return table;
 }
 
 }  // namespace loglog

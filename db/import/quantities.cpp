@@ -136,7 +136,7 @@ std::optional<RunState> state_of_word(std::string_view word) {
         Words{RunState::diverged, {"diverged", "nan"}}, Words{RunState::failed, {"failed", "crashed", "error"}},
         Words{RunState::stopped,
               {"stopped", "killed", "cancelled", "canceled", "preempted", "interrupted", "running", "preempting",
-               "pending", "scheduled", "queued"}}};
+               "pending", "scheduled", "queued", "cut short"}}};
     const std::string text = lower(word);
     for (const Words& words : known) {
         if (std::find(words.list.begin(), words.list.end(), text) != words.list.end()) { return words.state; }

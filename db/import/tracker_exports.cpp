@@ -28,7 +28,7 @@ bool is_wandb_chart(const ImportTable& table) {
 }
 
 ImportTable rows_of_wandb_chart(const ImportTable& table) {
-    ImportTable result{table.source, {"run", table.columns.front()}, {}, table.notes};
+    ImportTable result{table.source, {"run", table.columns.front()}, {}, table.notes, table.problems};
     std::map<std::string, std::size_t> position;                                      // of a metric in the result
     std::vector<std::string> runs;                                                    // in the file's order
     std::map<std::string, std::vector<std::pair<std::size_t, std::size_t>>> columns;  // run -> (from, to)

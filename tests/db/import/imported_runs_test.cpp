@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "db/import/csv_table.hpp"
+#include "db/import/json_lines.hpp"
 #include "db/import/quantities.hpp"
 #include "db/import/tracker_exports.hpp"
 #include "engine/base/error.hpp"
@@ -103,6 +104,30 @@ TEST(ImportedRuns, TellAllProblemsWithLineColumnAndNearestName) {
     EXPECT_THAT(refusal("N,D,quality\n1e7,2e8,3\n"), HasSubstr("no column holds a loss"));
 }
 
+TEST(ImportedRuns, TellProblemsOfRowsBesideLinesThatAreNone) {
+    const auto problems_of = [](const ImportTable& table) -> std::string {
+        try {
+            import_runs(table, {}, origin);
+        } catch (const InputError& error) { return error.what(); }
+        return "it was not refused";
+    };
+
+    EXPECT_THAT(refusal("N,loss\n1e6\nx,3\n1e6,3\n"),
+                AllOf(HasSubstr("f.csv: 2 problems"), HasSubstr("line 2: found 1 cells, wanted 2"),
+                      HasSubstr("line 3, column 'N': found 'x'")));
+    EXPECT_THAT(problems_of(parse_json_lines("{\"N\": 1e7, \"loss\": 3}\n[1]\n{\"N\": \"x\", \"loss\": 3}\n", "f")),
+                AllOf(HasSubstr("f: 2 problems"), HasSubstr("line 2: found array"),
+                      HasSubstr("line 3, column 'N': found 'x'")));
+    EXPECT_THAT(problems_of(rows_of_wandb_chart(parse_csv_table("Step,a - loss\n1,3\n2\n3,x\n", "f"))),
+                AllOf(HasSubstr("line 3: found 1 cells"), HasSubstr("line 4, column 'loss': found 'x'")));
+}
+
+TEST(ImportedRuns, NameTheColumnThatIsNearestToALoss) {
+    EXPECT_THAT(refusal("params,lss\n1e7,3\n"), HasSubstr("no column holds a loss (did you mean 'lss'?); the columns"));
+    EXPECT_THAT(refusal("params,metrics.Val/los\n1e7,3\n"), HasSubstr("(did you mean 'metrics.Val/los'?)"));
+    EXPECT_THAT(refusal("params,quality\n1e7,3\n"), HasSubstr("no column holds a loss; the columns"));
+}
+
 TEST(ImportedRuns, DivergeWithALossThatIsNoNumber) {
     const auto imported = import_csv("name,N,loss\na,1e6,nan\nb,1e6,inf\nc,1e6,\n");
 
@@ -126,6 +151,15 @@ TEST(ImportedRuns, TakeTheStateThatTheFileGives) {
     EXPECT_THAT(other.notes, Contains(HasSubstr("'Texas'")));
     EXPECT_THAT(refusal("name,state,N,loss\na,Texas,1e6,3\n", {.columns = {{"state", "state"}}}),
                 HasSubstr("line 2, column 'state': found 'Texas'"));
+}
+
+TEST(ImportedRuns, RefuseAnUnknownStateBesideKnownOnes) {
+    const std::string text = "name,state,N,loss\na,finished,1e6,3\nb,weird,1e6,4\nc,crashed,1e6,5\n";
+
+    EXPECT_THAT(refusal(text), AllOf(HasSubstr("1 problem"), HasSubstr("line 3, column 'state': found 'weird'")));
+    for (const ImportedRun& run : import_csv(text, {.values = {{"state", "ok"}}}).runs) {
+        EXPECT_EQ(run.record.state, RunState::ok);
+    }
 }
 
 TEST(ImportedRuns, HaveIdsOfTheirContent) {
@@ -156,6 +190,43 @@ TEST(ImportedCurves, AreGroupedByRunAndOrderedByStep) {
     EXPECT_EQ(run.record.final_train_loss, 3.25);
     EXPECT_EQ(run.record.final_val_loss, 3.375);
     EXPECT_EQ(imported.runs[1].record.final_val_loss, 3.75);
+}
+
+TEST(ImportedCurves, StandAtTheirLastEvaluation) {
+    const std::string text =
+        "run,step,tokens,seconds,val_loss,train_loss,lr\n"
+        "a,100,1e8,10,,4,1e-3\na,101,,,3.75,,\na,200,2e8,20,,3.5,2e-3\na,201,,,nan,,\na,201,,,,,\n"
+        "b,100,1e8,10,3.875,4,1e-3\nb,200,2e8,20,,3.5,2e-3\nb,300,3e8,30,,3.25,5e-4\n";
+    const ImportOptions options{.values = {{"N", "1e7"}}, .compute_6nd = true};
+
+    const auto imported = import_csv(text, options);
+
+    const RunRecord& early = imported.runs[1].record;
+    EXPECT_EQ(early.final_val_loss, 3.875);
+    EXPECT_EQ(early.final_train_loss, 4);
+    EXPECT_EQ(early.steps, 100);
+    EXPECT_EQ(early.tokens, 100'000'000);
+    EXPECT_EQ(early.flops, 6.0 * 1e7 * 1e8);
+    EXPECT_EQ(early.seconds, 10);
+    EXPECT_EQ(early.lr, 2e-3);  // the largest
+    EXPECT_EQ(imported.runs[1].curve.size(), 3u);
+    EXPECT_EQ(imported.runs[1].curve[2].tokens, 3e8);
+    // A tracker gives the evaluation a step of its own, with no count of tokens.
+    EXPECT_EQ(imported.runs[0].record.tokens, 200'000'000);
+    EXPECT_THAT(imported.notes, Contains("in 1 of 2 runs the last evaluation comes before the last step ('b': step 100 "
+                                         "of 300): losses, steps, D and C are taken there"));
+}
+
+TEST(ImportedCurves, KeepADThatIsStatedForTheWholeRun) {
+    const auto imported = import_csv("run,step,D,val_loss,train_loss\na,1,3e8,4,4\na,2,3e8,3.5,3.5\na,3,3e8,,3.25\n");
+    const auto counted =
+        import_csv("run,step,val_loss,train_loss\na,1,4,4\na,2,3.5,3.5\na,3,,3.25\n", {.values = {{"batch", "1e6"}}});
+
+    EXPECT_EQ(imported.runs[0].record.tokens, 300'000'000);
+    EXPECT_EQ(imported.runs[0].record.steps, 2);
+    EXPECT_THAT(imported.notes, Contains(HasSubstr("are taken there, but D as stated for the whole run")));
+    EXPECT_EQ(counted.runs[0].record.tokens, 2'000'000);
+    EXPECT_EQ(counted.runs[0].curve[2].tokens, 3e6);
 }
 
 TEST(ImportedCurves, TakeAPlainLossForBothKindsAndSaySo) {

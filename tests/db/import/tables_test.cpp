@@ -71,10 +71,15 @@ TEST(JsonLines, KeepsNumbersBitForBit) {
 }
 
 TEST(JsonLines, TellsEveryLineThatIsNoObject) {
-    const auto told = refusal([] { parse_json_lines("{\"a\": 1}\n[1]\n{\"a\": }\n", "f.jsonl"); });
+    const std::string bad = "[1]\n{\"a\": }\n{\"a\": 1, \"b\": {\"a\": 2}, \"a\": 1}\n";
+    const auto told = refusal([&] { parse_json_lines(bad, "f.jsonl"); });
 
-    EXPECT_THAT(told, AllOf(HasSubstr("f.jsonl: 2 problems"), HasSubstr("line 2: found array, wanted an object"),
-                            HasSubstr("line 3: is no JSON")));
+    EXPECT_THAT(told, AllOf(HasSubstr("f.jsonl: 3 problems"), HasSubstr("line 1: found array, wanted an object"),
+                            HasSubstr("line 2: is no JSON"), HasSubstr("line 3: two members have the name 'a'")));
+    const ImportTable table = parse_json_lines("{\"a\": 1, \"b\": {\"a\": 2}}\n" + bad, "f.jsonl");
+    EXPECT_THAT(table.problems,
+                ElementsAre(HasSubstr("line 2: found array"), HasSubstr("line 3"), HasSubstr("line 4")));
+    EXPECT_EQ(table.rows.size(), 1u);
 }
 
 TEST(WandbChart, BecomesRowsOfRunAndStep) {
