@@ -165,8 +165,9 @@ void add_caveats(const RunGroups& groups, std::vector<Warning>& warnings) {
         warnings.push_back({"few_sizes", "two sizes alone: the exponent has no check, and a floor cannot be seen"});
     }
     if (!groups.failures.empty()) {
-        warnings.push_back({"runs_left_out", fmt::format("runs that did not end well: {}; they are listed as data",
-                                                         groups.failures.size())});
+        warnings.push_back(
+            {"runs_left_out", fmt::format("runs that did not end well or lack a number: {}; they are listed as data",
+                                          groups.failures.size())});
     }
     if (!groups.repeated.empty()) {
         warnings.push_back({"repeated_runs", fmt::format("{} runs repeat a variant, size and seed and do not enter",

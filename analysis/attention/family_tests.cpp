@@ -46,14 +46,14 @@ NestedTest test_nested(std::string question, const FamilyFit& null, const Family
     const double better = std::max(std::min(alternative.squares, null.squares), rounding);
     const double worse = std::max(null.squares, rounding);
     test.statistic = static_cast<double>(points) * std::log(worse / better);
-    if (test.degrees <= 0 || left < 1) {
+    test.f = (worse - better) / test.degrees / (better / left);
+    if (test.degrees <= 0 || left < 1 || !std::isfinite(test.statistic) || !std::isfinite(test.f)) {
         test.p_asymptotic = test.f = test.p = nan;
         return test;
     }
     using boost::math::cdf;
     using boost::math::complement;
     test.p_asymptotic = cdf(complement(boost::math::chi_squared{static_cast<double>(test.degrees)}, test.statistic));
-    test.f = (worse - better) / test.degrees / (better / left);
     test.p = cdf(complement(boost::math::fisher_f{static_cast<double>(test.degrees), left}, test.f));
     return test;
 }

@@ -21,15 +21,56 @@ constexpr std::string_view control_ending = "-aa";
 /// Positions of runs by variant.
 using ByVariant = std::map<std::string, std::vector<std::size_t>>;
 
-bool can_be_compared(const RunRecord& record) {
-    return record.state == RunState::ok && record.non_embedding_params && record.tokens && record.flops &&
-           record.final_val_loss && *record.final_val_loss > 0 && *record.flops > 0 && record.layers && record.width;
+/// What a finished run lacks to be compared: "without layers and width", "with a validation loss of inf"; else empty.
+std::string gap_of(const RunRecord& record) {
+    const std::pair<const char*, bool> known[] = {{"a validation loss", record.final_val_loss.has_value()},
+                                                  {"N", record.non_embedding_params.has_value()},
+                                                  {"D", record.tokens.has_value()},
+                                                  {"C", record.flops.has_value()},
+                                                  {"layers", record.layers.has_value()},
+                                                  {"width", record.width.has_value()}};
+    std::vector<std::string> missing;
+    for (const auto& [name, is_known] : known) {
+        if (!is_known) { missing.emplace_back(name); }
+    }
+    if (missing.size() > 1) {
+        const std::string last = missing.back();
+        missing.pop_back();
+        missing.back() += " and " + last;
+    }
+    if (!missing.empty()) { return fmt::format("without {}", fmt::join(missing, ", ")); }
+    const auto is_positive = [](double value) { return std::isfinite(value) && value > 0; };
+    if (!is_positive(*record.final_val_loss)) {
+        return fmt::format("with a validation loss of {}", *record.final_val_loss);
+    }
+    if (!is_positive(*record.flops)) { return fmt::format("with {} FLOPs", *record.flops); }
+    return "";
 }
+
+bool can_be_compared(const RunRecord& record) { return record.state == RunState::ok && gap_of(record).empty(); }
 
 std::string failure_of(const RunRecord& record) {
     const std::string what = record.attention + (record.name.empty() ? "" : ", " + record.name) + ": ";
-    if (record.state == RunState::ok) { return what + "no final validation loss, size, tokens or FLOPs are recorded"; }
+    if (record.state == RunState::ok) { return what + gap_of(record); }
     return what + to_text(record.state) + (record.state_reason.empty() ? "" : ": " + record.state_reason);
+}
+
+/// Why none of the runs can be compared: "12 without layers and width, 2 diverged".
+std::string why_none(const std::vector<ComparedRun>& runs) {
+    std::map<std::string, int> counts;
+    for (const auto& run : runs) {
+        const RunRecord& r = run.record;
+        const std::string gap = r.state == RunState::ok ? gap_of(r) : to_text(r.state);
+        ++counts[gap.empty() ? "of a learning-rate search" : gap];
+    }
+    std::string text;
+    for (const auto& [reason, count] : counts) {
+        text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, reason);
+    }
+    if (text.find("without") != std::string::npos) {
+        text += "; what an imported run lacks is stated at import (--map width=COLUMN, --value layers=12)";
+    }
+    return text;
 }
 
 /// The sizes of the runs that enter, ascending.
@@ -107,10 +148,9 @@ class Grouping {
     void check(const ByVariant& entering) const {
         if (runs_.empty()) { throw InputError{"compare: no run was chosen"}; }
         if (entering.empty()) {
-            throw InputError{fmt::format(
-                "compare: none of the {} chosen runs can be compared: a run must have finished with a validation loss "
-                "and be no learning-rate search; see: loglog runs list",
-                runs_.size())};
+            throw InputError{
+                fmt::format("compare: none of the {} chosen runs can be compared: {}; see: loglog runs list",
+                            runs_.size(), why_none(runs_))};
         }
         std::vector<std::string> names;
         for (const auto& [name, list] : entering) { names.push_back(name.empty() ? "(none)" : name); }

@@ -60,7 +60,8 @@ struct RunGroups {
     std::vector<ComparedSize> sizes;     ///< ascending in parameters, then tokens
     std::vector<VariantGroup> variants;  ///< the baseline first, then by name, controls last
     int rows = 0;
-    std::vector<Exclusion> failures;  ///< runs that did not end well, with their state
+    std::vector<Exclusion>
+        failures;  ///< runs that did not end well or lack what is compared: state, or what is missing
     std::vector<Exclusion> repeated;  ///< further runs of a variant, size and seed, which do not enter
 };
 

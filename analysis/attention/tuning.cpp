@@ -23,10 +23,11 @@ RateCurve curve_of(const std::vector<ComparedRun>& runs, const std::vector<std::
         const RunRecord& r = runs[run].record;
         Sum& sum = by_rate[r.lr.value_or(0)];
         ++sum.all;
-        if (r.state == RunState::ok && r.final_val_loss) {
+        const bool ended = r.state == RunState::ok && r.final_val_loss;
+        if (ended && std::isfinite(*r.final_val_loss)) {
             sum.loss += *r.final_val_loss;
             ++sum.finished;
-        } else if (r.state == RunState::diverged || r.state == RunState::failed) {
+        } else if (ended || r.state == RunState::diverged || r.state == RunState::failed) {
             ++sum.failed;
         }
     }

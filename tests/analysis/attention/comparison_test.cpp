@@ -2,7 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "analysis/attention/break_even.hpp"
 #include "engine/base/error.hpp"
@@ -70,6 +73,35 @@ TEST(CompareAttention, HoldsTheTruthInMostOfManySweeps) {
     EXPECT_GE(held, 0.90 * 2 * experiments);
     EXPECT_LE(held, 0.99 * 2 * experiments);
     EXPECT_GE(controls_held, 0.88 * experiments);  // both losses' intervals must hold 1
+}
+
+TEST(CompareAttention, LeavesOutARunWhoseNumbersAreNotFinite) {
+    auto runs = SyntheticComparison{}.runs();
+    const auto main = std::find_if(runs.begin(), runs.end(), [](const auto& run) { return run.record.name == "main"; });
+    main->record.final_val_loss = std::numeric_limits<double>::infinity();
+    main->record.id = "broken";
+    std::find_if(runs.begin(), runs.end(), [](const auto& run) {
+        return run.record.name == "lr-search";
+    })->record.final_val_loss = std::numeric_limits<double>::infinity();
+
+    const Comparison c = compare_attention(runs, compare_options());
+
+    ASSERT_EQ(c.failures.size(), 2u);
+    EXPECT_THAT(c.failures, Contains(::testing::FieldsAre("broken", "dense, main: with a validation loss of inf")));
+    for (const auto& test : c.headline().tests) { EXPECT_GE(test.p, 0); }
+}
+
+TEST(CompareAttention, NamesWhatAllRunsLack) {
+    auto runs = SyntheticComparison{}.runs();
+    for (auto& run : runs) {
+        run.record.name.clear();
+        run.record.layers.reset();
+        run.record.width.reset();
+    }
+    runs.front().record.state = RunState::diverged;
+
+    EXPECT_THAT(refusal(runs), AllOf(HasSubstr(std::to_string(runs.size() - 1) + " without layers and width"),
+                                     HasSubstr("1 diverged"), HasSubstr("--map width=COLUMN")));
 }
 
 TEST(CompareAttention, FindsAControlThatIsNoCopy) {
