@@ -13,15 +13,26 @@
 namespace loglog {
 namespace {
 
-/// (1 - e^-x)/x for x >= 0, as a series where the quotient would cancel.
+/// (1 - e^-x)/x: the integral of e^-xt over t from 0 to 1. With I_m that of t^m e^-xt, I_0 is its value,
+/// -I_1 and I_2 are its derivatives, and m I_(m-1) = x I_m + e^-x.
 template <class T>
-T decay(const T& x) {
-    using std::exp;
-    if (x > constant<T>(0.5)) { return (constant<T>(1.0) - exp(-x)) / x; }
-    // The first term left out is below 0.5^16 / 17! < 1e-19.
-    T sum = constant<T>(1.0);
-    for (int k = 16; k >= 2; --k) { sum = constant<T>(1.0) - x * sum * constant<T>(1.0 / k); }
-    return sum;
+T decay(const T& argument) {
+    const double x = plain(argument);
+    const double end = std::exp(-x);
+    if (!(std::abs(x) < 0.5)) {
+        const double i0 = (1 - end) / x;
+        const double i1 = (i0 - end) / x;
+        return compose(argument, i0, -i1, (2 * i1 - end) / x);
+    }
+    // Where the quotients would cancel, I_2's series and the recurrence downwards.
+    double i2 = 1.0 / 3;
+    double term = 1;
+    for (int k = 1; std::abs(term) > 1e-17; ++k) {
+        term *= -x / k;
+        i2 += term / (k + 3);
+    }
+    const double i1 = (x * i2 + end) / 2;
+    return compose(argument, x * i1 + end, -i1, i2);
 }
 
 struct DataConstrained {

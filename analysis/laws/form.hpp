@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <type_traits>
 
 #include "analysis/laws/law.hpp"
+#include "analysis/laws/second_order.hpp"
 
 // Turns a formula into a Law. Included by the laws' own .cpp files alone: Eigen and Ceres are slow to compile.
 
@@ -17,26 +17,37 @@ namespace loglog {
 /// A number without derivatives, as the scalar type of a formula.
 template <class T>
 T constant(double value) {
-    if constexpr (std::is_same_v<T, double>) {
-        return value;
-    } else {
-        using Inner = std::remove_cvref_t<decltype(T{}.a)>;
-        return T(constant<Inner>(value));
-    }
+    return T(value);
+}
+
+/// f(x) for a function whose value and derivatives at x are known as numbers: cheaper than through a formula.
+inline double compose(double, double value, double, double) { return value; }
+template <int count>
+ceres::Jet<double, count> compose(const ceres::Jet<double, count>& x, double value, double first, double) {
+    return {value, first * x.v};
+}
+
+/// The value alone.
+inline double plain(double x) { return x; }
+template <class T>
+double plain(const T& x) {
+    return x.a;
 }
 
 /// `Form` states: constexpr `name`, `formula`, `variables`, `parameters`; static `starts`, `derived`, `predict` as in
 /// Law; and `template <class T> static T log_loss(const T* coordinates, const T* ln_x)`, with a third argument
-/// `const double* centre` where the formula needs the variables themselves; or `loss` of the two alone, where the law is
-/// a sum, so that a linear residual takes no logarithm. It may state `measured` and `varying`.
+/// `const double* centre` where the formula needs the variables themselves; or `loss` of the two alone, where the law
+/// is a sum, so that a linear residual takes no logarithm. It may state `measured` and `varying`.
 template <class Form>
 class FormLaw final : public Law {
     static constexpr int count = static_cast<int>(Form::parameters.size());
     static_assert(count <= static_cast<int>(max_parameters));
     using First = ceres::Jet<double, count>;
-    using Second = ceres::Jet<First, count>;
+    using Second = SecondOrder<count>;
     template <class T>
-    static constexpr bool states_loss = requires(const T* q, const T* ln_x) { Form::template loss<T>(q, ln_x); };
+    static constexpr bool states_loss = requires(const T* q, const T* ln_x) {
+        Form::template loss<T>(q, ln_x);
+    };
 
   public:
     FormLaw() = default;
@@ -113,26 +124,23 @@ class FormLaw final : public Law {
     Expansion expand(const Values& coordinates, const Points& points, const Objective& objective,
                      double delta) const override {
         std::array<Second, count> q;
-        for (int k = 0; k < count; ++k) {
-            q[k] = Second{First{coordinates[k], k}};
-            q[k].v[k] = First{1.0};
-        }
+        for (int k = 0; k < count; ++k) { q[k] = Second{coordinates[k], k}; }
         complete(q.data(), points.centre.data());
         Expansion at;
         for (std::size_t i = 0; i < points.size(); ++i) {
             const double weight = points.weight[i];
             if (weight == 0) { continue; }
             const Second r = residual(q.data(), points, i, objective);
-            const double size = std::abs(r.a.a);
-            const double slope = std::clamp(r.a.a, -delta, delta);
+            const double size = std::abs(r.a);
+            const double slope = std::clamp(r.a, -delta, delta);
             const double curvature = size <= delta ? 1.0 : 0.0;
             const double reweight = size <= delta ? 1.0 : delta / size;
-            at.value += weight * huber(r.a.a, delta);
+            at.value += weight * huber(r.a, delta);
             for (int j = 0; j < count; ++j) {
-                at.gradient[j] += weight * slope * r.a.v[j];
+                at.gradient[j] += weight * slope * r.v[j];
                 for (int k = 0; k <= j; ++k) {
-                    const double outer = r.a.v[j] * r.a.v[k];
-                    at.hessian[j][k] += weight * (curvature * outer + slope * r.v[j].v[k]);
+                    const double outer = r.v[j] * r.v[k];
+                    at.hessian[j][k] += weight * (curvature * outer + slope * r.h[Second::at(j, k)]);
                     at.metric[j][k] += weight * reweight * outer;
                 }
             }
