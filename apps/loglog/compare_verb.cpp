@@ -6,6 +6,7 @@
 
 #include "analysis/attention/comparison.hpp"
 #include "analysis/fit/parallel.hpp"
+#include "apps/loglog/option_checks.hpp"
 #include "apps/loglog/run_choice.hpp"
 #include "apps/loglog/verbs.hpp"
 #include "db/registry/registry.hpp"
@@ -83,7 +84,7 @@ void add_compare_verb(CLI::App& app, Program&) {
     verb->add_option("--baseline", arguments->baseline, "attention that the others are compared with");
     verb->add_option("--loss", arguments->losses,
                      "loss at which multipliers are stated; default: the baseline's at its middle and largest size")
-        ->check(CLI::PositiveNumber);
+        ->check(positive_number());
     verb->add_option("--bootstrap", arguments->bootstrap, "resamples for the intervals; 0: none")
         ->check(CLI::Range(0, 10'000'000));
     verb->add_option("--seed", arguments->seed, "of the resampling");

@@ -5,8 +5,11 @@
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <span>
 
 #include "apps/loglog/verbs.hpp"
 #include "db/import/import_source.hpp"
@@ -97,6 +100,30 @@ std::vector<ReadFile> read_all(const ImportArguments& arguments, const ImportOpt
     return files;
 }
 
+/// Says which new runs have the name and the start of another that is there already, such as a log that was imported
+/// before it was whole: its content differs, so both are runs of their own. `before` holds the runs that were there.
+void note_same_starts(ReadFile& file, const std::vector<RunRecord>& before, std::span<const RunRecord> created) {
+    std::map<std::pair<std::string, std::string>, const RunRecord*> known;
+    for (const RunRecord& run : before) {
+        const RunRecord*& place = known[{run.name, run.created_at}];
+        if (place == nullptr || run.state == RunState::ok) { place = &run; }  // of several one that is fitted
+    }
+    std::set<std::string> new_ids;
+    for (const RunRecord& run : created) { new_ids.insert(run.id); }
+    for (const ImportedRun& imported : file.table.runs) {
+        const RunRecord& run = imported.record;
+        if (run.name.empty() || run.created_at.empty() || !new_ids.contains(run.id)) { continue; }
+        const auto found = known.find({run.name, run.created_at});
+        if (found == known.end()) { continue; }
+        const RunRecord& other = *found->second;
+        const bool both_count = run.state == RunState::ok && other.state == RunState::ok;
+        file.table.notes.push_back(fmt::format(
+            "run '{}' ({}): a run of this name and start is there already with other content: {} ({}){}", run.name,
+            run.id, other.id, to_text(other.state),
+            both_count ? fmt::format("; a fit takes both, unless told: --where \"id <> '{}'\"", other.id) : ""));
+    }
+}
+
 void store(std::vector<ReadFile>& files, const std::string& folder, const std::string& environment) {
     Registry registry = Registry::open(folder, Access::write);
     for (ReadFile& file : files) {
@@ -106,6 +133,7 @@ void store(std::vector<ReadFile>& files, const std::string& folder, const std::s
         for (RunRecord& run : outcome.known) {  // of an import that was killed before it came to the registry
             if (!registry.find(run.id)) { outcome.created.push_back(std::move(run)); }
         }
+        note_same_starts(file, registry.select("family = 'external'"), outcome.created);
         registry.upsert(outcome.created);
     }
 }

@@ -177,6 +177,31 @@ TEST_F(RunsImport, ReadsFoldersOfTensorBoardRuns) {
     EXPECT_EQ(other["imported"], 2);
 }
 
+TEST_F(RunsImport, SaysThatALogThatGrewIsThereAlready) {
+    EventFileWriter writer;
+    writer.add_scalar("val_loss", 100, 4.0F);
+    const std::string first = writer.contents();
+    writer.add_scalar("val_loss", 200, 3.5F);
+    writer.add_scalar("val_loss", 300, 3.25F);
+    const std::string file = "r/events.out.tfevents.1.host";
+    const std::string folder = fs::path{write(file, first)}.parent_path().string();
+    run({folder});
+    const std::string id = runs()[0].id;
+
+    write(file, writer.contents().substr(0, writer.contents().size() - 3));
+    const json cut = run_json({folder});
+    write(file, writer.contents());
+    const json whole = run_json({folder});
+
+    EXPECT_THAT(cut["files"][0]["notes"], Contains(HasSubstr("counts as stopped")));
+    EXPECT_THAT(cut["files"][0]["notes"], Contains(HasSubstr("is there already with other content: " + id + " (ok)")));
+    EXPECT_EQ(runs("state = 'stopped'").size(), 1u);
+    EXPECT_EQ(runs("state = 'ok'").size(), 2u);
+    EXPECT_THAT(whole["files"][0]["notes"],
+                Contains(AllOf(HasSubstr("content: " + id + " (ok)"), HasSubstr("a fit takes both"))));
+    EXPECT_THAT(run_json({folder})["files"][0]["notes"], Not(Contains(HasSubstr("is there already"))));
+}
+
 TEST_F(RunsImport, GuessesTheTrackerByTheHeader) {
     const json wandb =
         run_json({write("chart.csv", "\"Step\",\"a - loss\",\"a - loss__MIN\",\"a - loss__MAX\"\n1,3,3,3\n")});
