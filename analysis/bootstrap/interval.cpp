@@ -32,14 +32,28 @@ void leave_out_unknown(std::vector<double>& values) {
     std::erase_if(values, [](double value) { return std::isnan(value); });
 }
 
+double mean_of(const std::vector<double>& values) {
+    double mean = 0;
+    for (const double value : values) { mean += value / static_cast<double>(values.size()); }
+    return mean;
+}
+
+/// The largest distance from `mean`: sums of powers are taken of shares of it, which neither overflow nor vanish.
+double largest_deviation(const std::vector<double>& values, double mean) {
+    double largest = 0;
+    for (const double value : values) { largest = std::max(largest, std::abs(value - mean)); }
+    return largest;
+}
+
 /// Efron 1987, eq. 6.6: a sixth of the skewness of the jackknife's influence values.
 double acceleration(const std::vector<double>& left_out) {
-    double mean = 0;
-    for (const double value : left_out) { mean += value / static_cast<double>(left_out.size()); }
+    const double mean = mean_of(left_out);
+    const double scale = largest_deviation(left_out, mean);
+    if (scale == 0) { return 0; }
     double squares = 0;
     double cubes = 0;
     for (const double value : left_out) {
-        const double influence = mean - value;
+        const double influence = (mean - value) / scale;
         squares += influence * influence;
         cubes += influence * influence * influence;
     }
@@ -89,9 +103,11 @@ Tails bca_tails(double level, double value, const std::vector<double>& samples, 
     if (!(below > 0 && below < 1) || jackknife.size() < 2) { return percentile_tails(level); }
     const double bias = normal_quantile(below);
     const double a = acceleration(jackknife);
+    if (!std::isfinite(a)) { return percentile_tails(level); }
     const auto tail = [&](double share) {
         const double z = bias + normal_quantile(share);
-        return a * z < 1 ? normal_share(bias + z / (1 - a * z)) : 1.0;
+        if (a * z < 1) { return normal_share(bias + z / (1 - a * z)); }
+        return z > 0 ? 1.0 : 0.0;  // the limits as a z comes up to 1
     };
     return {tail((1 - level) / 2), tail((1 + level) / 2)};
 }
@@ -101,12 +117,13 @@ Estimate summarise(double value, std::vector<double> samples, const Tails& tails
     constexpr double nan = std::numeric_limits<double>::quiet_NaN();
     if (samples.size() < 2) { return {value, nan, nan, nan}; }
     std::sort(samples.begin(), samples.end());
-    double mean = 0;
-    for (const double sample : samples) { mean += sample / static_cast<double>(samples.size()); }
+    const double mean = mean_of(samples);
+    const double scale = largest_deviation(samples, mean);
     double squares = 0;
-    for (const double sample : samples) { squares += (sample - mean) * (sample - mean); }
-    return {value, std::sqrt(squares / static_cast<double>(samples.size() - 1)), quantile(samples, tails.low),
-            quantile(samples, tails.high)};
+    for (const double sample : samples) { squares += std::pow((sample - mean) / scale, 2); }
+    double se = scale > 0 ? scale * std::sqrt(squares / static_cast<double>(samples.size() - 1)) : 0.0;
+    if (!std::isfinite(mean)) { se = nan; }
+    return {value, se, quantile(samples, tails.low), quantile(samples, tails.high)};
 }
 
 Estimate summarise(double value, std::vector<double> samples, double coverage) {

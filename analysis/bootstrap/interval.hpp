@@ -39,7 +39,7 @@ Tails percentile_tails(double level);
 Tails expanded_tails(double level, double units, double degrees);
 
 /// `left_out` holds the number's values without each unit in turn. Falls back on percentile_tails where every
-/// resample lies on one side of the value or fewer than two values were left out.
+/// resample lies on one side of the value, fewer than two values were left out, or the acceleration is no number.
 Tails bca_tails(double level, double value, const std::vector<double>& samples, const std::vector<double>& left_out);
 
 /// `samples` are the number's values over the resamples. Quantiles interpolate linearly between order statistics.

@@ -6,10 +6,11 @@
 #include <cmath>
 #include <limits>
 
+#include "analysis/inference/checks.hpp"
+
 namespace loglog {
 namespace {
 
-constexpr double ill_conditioned = 1e5;
 constexpr double least_agreement = 0.5;
 constexpr std::size_t fewest_curves = 5;
 
@@ -43,11 +44,7 @@ void check_optimum(const CurveFit& fit, std::vector<Warning>& found) {
                                                      specs[k].name, q <= specs[k].lower ? "lower" : "upper")});
         }
     }
-    if (fit.best.condition > ill_conditioned) {
-        found.push_back({"ill_conditioned",
-                         fmt::format("condition number {:.2g}: some combination of the parameters is hardly determined",
-                                     fit.best.condition)});
-    }
+    check_condition(fit.best.condition, found);
     if (fit.agreeing < least_agreement * fit.starts) {
         found.push_back(
             {"starts_disagree",

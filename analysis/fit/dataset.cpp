@@ -130,7 +130,72 @@ std::optional<std::size_t> position_of_quantity(const Dataset& data, std::string
     return std::nullopt;
 }
 
+/// What a column may stand for, by the names that the program's own tables use.
+constexpr std::array quantities{"N",
+                                "D",
+                                "C",
+                                "loss",
+                                "U",
+                                "run",
+                                "seed",
+                                "step",
+                                "lr",
+                                "schedule",
+                                "batch",
+                                "weight",
+                                "N_star",
+                                "D_star",
+                                "loss_star",
+                                "N_star_logstd",
+                                "D_star_logstd",
+                                "loss_star_logstd"};
+
+bool names(std::string_view column, std::string_view quantity) {
+    const auto usual = usual_names(quantity);
+    return std::find(usual.begin(), usual.end(), column) != usual.end();
+}
+
+/// Whether one of the column's parts ("N" and "nonembed" of N_nonembed) is a usual name of the quantity.
+bool has_part(std::string_view column, std::string_view quantity) {
+    for (std::size_t begin = 0; begin < column.size();) {
+        const std::size_t end = std::min(column.find_first_of("_-. ", begin), column.size());
+        if (names(column.substr(begin, end - begin), quantity)) { return true; }
+        begin = end + 1;
+    }
+    return false;
+}
+
+/// Columns that may have been meant: those with the name as a part, else the nearest by spelling.
+std::vector<std::string> candidates(const Dataset& data, std::string_view wanted) {
+    constexpr std::size_t most_named = 3;
+    const bool is_quantity = std::find(quantities.begin(), quantities.end(), wanted) != quantities.end();
+    std::vector<std::string> with_part;
+    std::vector<std::string> nearest;
+    std::size_t least = (wanted.size() + 1) / 2;  // under half of the letters may differ
+    for (const auto& name : data.columns) {
+        const bool is_another = is_quantity && std::any_of(quantities.begin(), quantities.end(),
+                                                           [&](const char* quantity) { return names(name, quantity); });
+        if (is_another) { continue; }
+        if (has_part(name, wanted) && with_part.size() < most_named) { with_part.push_back(name); }
+        if (const auto distance = edit_distance(name, wanted); distance < least) {
+            least = distance;
+            nearest = {name};
+        }
+    }
+    return with_part.empty() ? nearest : with_part;
+}
+
+std::string did_you_mean(const std::vector<std::string>& columns) {
+    std::string text;
+    for (const auto& name : columns) { text += (text.empty() ? " (did you mean '" : " or '") + name + "'"; }
+    return text.empty() ? text : text + "?)";
+}
+
 void read_header(Dataset& data, const std::vector<std::string>& cells, std::size_t line, Problems& problems) {
+    if (cells.size() == 1 && cells[0].find_first_of(";\t") != std::string::npos) {
+        problems.add("line " + std::to_string(line) + ": cells are separated by " +
+                     (cells[0].find(';') == std::string::npos ? "tabs" : "semicolons") + ", but commas are wanted");
+    }
     std::set<std::string> seen;
     for (const auto& name : cells) {
         if (name.empty()) { problems.add("line " + std::to_string(line) + ": a column has no name"); }
@@ -192,20 +257,11 @@ std::size_t find_column(const Dataset& data, std::string_view quantity,
     const auto mapped = mapping.find(std::string{quantity});
     std::string wanted{quantity};
     if (mapped != mapping.end()) { wanted = mapped->second; }
-    std::string nearest;
-    std::size_t least = std::max<std::size_t>(2, wanted.size() / 2) + 1;
-    for (const auto& name : data.columns) {
-        const auto distance = edit_distance(name, wanted);
-        if (distance < least) {
-            least = distance;
-            nearest = name;
-        }
-    }
-    throw InputError{
-        data.source + ": no column '" + wanted + "'" + (nearest.empty() ? "" : " (did you mean '" + nearest + "'?)") +
-        "; the columns are " + joined(data.columns) +
-        (usual_names(quantity).size() > 1 ? "; name another with --map " + std::string{quantity} + "=COLUMN"
-                                          : std::string{})};
+    throw InputError{data.source + ": no column '" + wanted + "'" + did_you_mean(candidates(data, wanted)) +
+                     "; the columns are " + joined(data.columns) +
+                     (usual_names(quantity).size() > 1
+                          ? "; name another with --map " + std::string{quantity} + "=COLUMN"
+                          : std::string{})};
 }
 
 std::vector<std::vector<double>> positive_columns(const Dataset& data, const std::vector<std::size_t>& columns) {

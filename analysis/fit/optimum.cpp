@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "analysis/fit/parallel.hpp"
+#include "analysis/fit/rounded.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/permutation.hpp"
 
@@ -30,7 +31,7 @@ void check_identifiable(const Law& law, const Points& points) {
             [variable](const auto& left, const auto& right) { return left[variable] < right[variable]; });
         if ((*high)[variable] - (*low)[variable] < 1e-9) {
             throw InputError{"all points have the same " + std::string{law.variables()[variable]} + " (" +
-                             std::to_string(points.x(0, variable)) + "): the law '" + std::string{law.name()} +
+                             twelve_digits(points.x(0, variable)) + "): the law '" + std::string{law.name()} +
                              "' cannot be identified from one value; add runs that vary it"};
         }
     }

@@ -8,9 +8,11 @@
 namespace loglog {
 namespace {
 
-constexpr double ill_conditioned = 1e5;  // published fits that are sound lie near 1e3
-constexpr double least_agreement = 0.5;  // share of starts
-constexpr int fewest_resamples = 200;    // for the ends of a 95% interval
+constexpr double ill_conditioned = 1e5;    // published fits that are sound lie near 1e3
+constexpr double least_agreement = 0.5;    // share of starts
+constexpr std::size_t fewest_draws = 200;  // for the ends of a 95% interval
+constexpr double rounding = 1e-6;          // relative: an estimate so near to its interval's end is not outside
+constexpr std::size_t most_named = 4;
 
 void check_optimum(const Inference& fit, std::vector<Warning>& found) {
     const auto specs = fit.law->parameters();
@@ -21,11 +23,7 @@ void check_optimum(const Inference& fit, std::vector<Warning>& found) {
                                                      specs[k].name, q <= specs[k].lower ? "lower" : "upper")});
         }
     }
-    if (fit.condition > ill_conditioned) {
-        found.push_back({"ill_conditioned",
-                         fmt::format("condition number {:.2g}: some combination of the parameters is hardly determined",
-                                     fit.condition)});
-    }
+    check_condition(fit.condition, found);
     const double share = static_cast<double>(fit.optimum.agreeing) / fit.optimum.starts;
     if (share < least_agreement) {
         found.push_back(
@@ -40,23 +38,51 @@ void check_optimum(const Inference& fit, std::vector<Warning>& found) {
 /// Amplitudes and scales span orders of magnitude by nature; what is judged is whether they are known to a factor.
 bool is_scale(std::string_view name) { return name == "A" || name == "B" || name == "Xc" || name == "G"; }
 
+/// An interval and what it comes of; an open end is NaN.
+struct Range {
+    double low;
+    double high;
+    const char* kind;
+};
+
+/// By resamples, if there were any, and by the likelihood.
+std::vector<Range> ranges_of(const Inference& fit, const NamedEstimate& parameter) {
+    std::vector<Range> ranges;
+    const Estimate& e = parameter.estimate;
+    if (std::isfinite(e.low)) { ranges.push_back({e.low, e.high, "interval"}); }
+    for (const ProfileInterval& profile : fit.profiles.intervals) {
+        if (profile.name == parameter.name) { ranges.push_back({profile.low, profile.high, "profile interval"}); }
+    }
+    return ranges;
+}
+
+std::string end_text(double end, const char* open) { return std::isfinite(end) ? fmt::format("{:.4g}", end) : open; }
+
+bool is_wide(const NamedEstimate& parameter, const Range& range) {
+    if (!std::isfinite(range.low) || !std::isfinite(range.high)) { return true; }
+    return is_scale(parameter.name) ? range.high > 1000 * range.low
+                                    : range.high - range.low > std::abs(parameter.estimate.value);
+}
+
 void check_intervals(const Inference& fit, std::vector<Warning>& found) {
-    for (const auto& [name, e] : fit.parameters) {
-        if (!std::isfinite(e.low)) { continue; }
-        if (name == "E" && e.low <= 0.01 * *std::min_element(fit.points.loss.begin(), fit.points.loss.end())) {
+    const double least_floor = 0.01 * *std::min_element(fit.points.loss.begin(), fit.points.loss.end());
+    for (const NamedEstimate& parameter : fit.parameters) {
+        const auto ranges = ranges_of(fit, parameter);
+        if (ranges.empty()) { continue; }
+        const auto to_zero =
+            std::find_if(ranges.begin(), ranges.end(), [&](const Range& range) { return range.low <= least_floor; });
+        if (parameter.name == "E" && to_zero != ranges.end()) {
             found.push_back({"floor_not_identified",
-                             fmt::format("the interval of E, {:.4g} to {:.4g}, reaches zero: these data show no floor",
-                                         e.low, e.high)});
-        } else if (is_scale(name) ? e.high > 1000 * e.low : e.high - e.low > std::abs(e.value)) {
-            found.push_back({"wide_interval", fmt::format("{} = {:.4g} is known only within {:.4g} to {:.4g}", name,
-                                                          e.value, e.low, e.high)});
+                             fmt::format("the {} of E, {:.4g} to {}, reaches zero: these data show no floor",
+                                         to_zero->kind, to_zero->low, end_text(to_zero->high, "no upper end"))});
+        } else if (is_wide(parameter, ranges.front())) {
+            found.push_back({"wide_interval", fmt::format("{} = {} is known only within {} to {}", parameter.name,
+                                                          end_text(parameter.estimate.value, "over 1e308"),
+                                                          end_text(ranges.front().low, "no lower end"),
+                                                          end_text(ranges.front().high, "no upper end"))});
         }
     }
-    const int used = static_cast<int>(fit.resamples.natural.size());
-    if (fit.resamples.requested > 0 && used < fewest_resamples) {
-        found.push_back({"few_resamples", fmt::format("{} resamples: the ends of a 95% interval want {} or more", used,
-                                                      fewest_resamples)});
-    }
+    if (fit.resamples.requested > 0) { check_draws(fit.resamples.natural.size(), found); }
     if (fit.resamples.degenerate > 0) {
         found.push_back({"degenerate_resamples",
                          fmt::format("{} of {} resamples held fewer distinct points than the law has parameters and "
@@ -65,7 +91,63 @@ void check_intervals(const Inference& fit, std::vector<Warning>& found) {
     }
 }
 
+bool is_outside(const Estimate& e) {
+    const double slack = rounding * std::max({std::abs(e.value), std::abs(e.low), std::abs(e.high)});
+    return e.value < e.low - slack || e.value > e.high + slack;
+}
+
 }  // namespace
+
+bool has_no_freedom(const Law& law, const Points& points) {
+    const auto counted = std::count_if(points.weight.begin(), points.weight.end(), [](double w) { return w > 0; });
+    return static_cast<std::size_t>(counted) <= free_parameters(law);
+}
+
+std::string ratio_text(double ratio) {
+    if (std::isinf(ratio)) { return "over 1e308"; }
+    return ratio == 0 ? "under 1e-308" : fmt::format("{:.3g}", ratio);
+}
+
+void check_draws(std::size_t draws, std::vector<Warning>& found) {
+    if (draws >= fewest_draws) { return; }
+    found.push_back({"few_resamples",
+                     fmt::format("{} resamples: the ends of a 95% interval want {} or more", draws, fewest_draws)});
+}
+
+void check_condition(double condition, std::vector<Warning>& found) {
+    if (condition <= ill_conditioned) { return; }
+    found.push_back(
+        {"ill_conditioned", std::isfinite(condition)
+                                ? fmt::format("condition number {:.2g}: some combination of the parameters is hardly "
+                                              "determined",
+                                              condition)
+                                : "some combination of the parameters leaves every prediction unchanged: it is not "
+                                  "determined at all"});
+}
+
+void check_inside(const std::vector<NamedEstimate>& estimates,
+                  const std::vector<std::vector<NamedEstimate>>& predictions, std::vector<Warning>& found) {
+    std::string names;
+    std::size_t count = 0;
+    const auto look_at = [&](const NamedEstimate& one, const std::string& place) {
+        const Estimate& e = one.estimate;
+        if (!is_outside(e) || ++count > most_named) { return; }
+        names += fmt::format("{}{}{} = {:.4g} outside of {:.4g} to {:.4g}", names.empty() ? "" : "; ", one.name, place,
+                             e.value, e.low, e.high);
+    };
+    for (const NamedEstimate& one : estimates) { look_at(one, ""); }
+    for (const auto& prediction : predictions) {
+        const auto& [name, budget] = prediction.front();
+        for (const NamedEstimate& one : prediction) {
+            look_at(one, fmt::format(" at {} = {:.4g}", name, budget.value));
+        }
+    }
+    if (count == 0) { return; }
+    found.push_back({"outside_interval",
+                     fmt::format("{}{}: the resamples' fits lie to one side of the estimate, so neither it nor the "
+                                 "interval is to be relied on",
+                                 names, count > most_named ? fmt::format("; and {} more", count - most_named) : "")});
+}
 
 std::vector<Warning> find_caveats(const Inference& inference) {
     std::vector<Warning> found;
@@ -74,6 +156,9 @@ std::vector<Warning> find_caveats(const Inference& inference) {
     check_optimum(inference, found);
     check_residuals(inference, found);
     check_intervals(inference, found);
+    std::vector<NamedEstimate> estimates = inference.parameters;
+    estimates.insert(estimates.end(), inference.derived.begin(), inference.derived.end());
+    check_inside(estimates, inference.predictions, found);
     return found;
 }
 

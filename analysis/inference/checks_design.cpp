@@ -19,7 +19,12 @@ constexpr double least_gain = 6.635;   // of 2 ln L: what one free number gains 
 void check_ranges(const Inference& fit, std::vector<Warning>& found) {
     const auto& points = fit.points;
     const auto needed = free_parameters(*fit.law);
-    if (points.size() < 3 * needed) {
+    if (has_no_freedom(*fit.law, points)) {
+        found.push_back({"few_points",
+                         fmt::format("{} points for {} parameters: the curve passes through all of them and nothing is "
+                                     "left to tell the noise by, so no error or interval is known; {} are wanted",
+                                     points.size(), needed, 3 * needed)});
+    } else if (points.size() < 3 * needed) {
         found.push_back({"few_points", fmt::format("{} points for {} parameters: intervals are unreliable below {}",
                                                    points.size(), needed, 3 * needed)});
     }

@@ -9,6 +9,7 @@
 #include <numbers>
 #include <utility>
 
+#include "analysis/inference/checks.hpp"
 #include "engine/base/error.hpp"
 
 namespace loglog {
@@ -100,8 +101,9 @@ void check_compute(const Dataset& data, const std::map<std::string, std::string>
     const bool is_constant = ratios.back() < 1.5 * ratios.front();
     found.push_back(
         {"implausible_compute",
-         fmt::format("C is {:.3g} times 6ND{}{}", median,
-                     is_constant ? " in all rows" : fmt::format(" ({:.2g} to {:.2g})", ratios.front(), ratios.back()),
+         fmt::format("C is {} times 6ND{}{}", ratio_text(median),
+                     is_constant ? " in all rows"
+                                 : fmt::format(" ({} to {})", ratio_text(ratios.front()), ratio_text(ratios.back())),
                      unit_of(median))});
 }
 

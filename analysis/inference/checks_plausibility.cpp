@@ -14,6 +14,7 @@ namespace {
 constexpr double loss_of_guessing = 13.815510557964274;  // nats: one of a million tokens, more than vocabularies hold
 constexpr double widest_gap = 1e3;                       // between neighbouring sizes of one study
 constexpr double smallest_size = 1e3;                    // parameters, or tokens
+constexpr double certain_ones = 1e6;                     // a larger value was not given in millions
 constexpr std::size_t most_named = 5;
 
 void check_losses(const Inference& fit, std::vector<Warning>& found) {
@@ -33,22 +34,30 @@ void check_losses(const Inference& fit, std::vector<Warning>& found) {
     }
 }
 
-/// A slip of units (millions among ones) leaves a gap that no ladder of sizes has.
+/// A slip of units (millions among ones) leaves a gap that no ladder of sizes has, or values that no run has.
 void check_units(const Inference& fit, std::vector<Warning>& found) {
     for (std::size_t variable = 0; variable < fit.points.variables; ++variable) {
         const std::string name = variable_name(fit, variable);
         if (name != "N" && name != "D" && name != "C") { continue; }
         std::set<double> values;
         for (std::size_t i = 0; i < fit.points.size(); ++i) { values.insert(fit.points.x(i, variable)); }
+        bool has_gap = false;
         for (auto above = std::next(values.begin()); above != values.end(); ++above) {
             const double below = *std::prev(above);
             if (*above > widest_gap * below) {
+                has_gap = true;
                 found.push_back(
                     {"mixed_units",
-                     fmt::format("no value of {0} lies between {1:.4g} and {2:.4g}, a factor of {3:.1g}: are "
-                                 "some given in millions or billions and others in ones?",
-                                 name, below, *above, *above / below)});
+                     fmt::format("no value of {0} lies between {1:.4g} and {2:.4g}, a factor of {3}: are some "
+                                 "given in millions or billions and others in ones?",
+                                 name, below, *above, ratio_text(*above / below))});
             }
+        }
+        if (!has_gap && name != "C" && *values.begin() < smallest_size && *values.rbegin() > certain_ones) {
+            found.push_back({"mixed_units",
+                             fmt::format("{} goes from {:.4g}, too few for a model or a run, to {:.4g}: are some given "
+                                         "in millions or billions and others in ones?",
+                                         name, *values.begin(), *values.rbegin())});
         }
         if (*values.rbegin() < smallest_size && name != "C") {
             found.push_back(

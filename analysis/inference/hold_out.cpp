@@ -6,6 +6,7 @@
 #include <set>
 
 #include "analysis/fit/parallel.hpp"
+#include "analysis/fit/rounded.hpp"
 #include "analysis/inference/refit.hpp"
 #include "analysis/inference/sensitivity.hpp"
 #include "engine/base/error.hpp"
@@ -107,7 +108,7 @@ HoldOut hold_out_largest(const Law& law, const Points& points, const Objective& 
     HoldOut result;
     result.variable = std::move(variable_name);
     std::set<double> values;
-    for (const std::size_t i : held) { values.insert(points.x(i, variable)); }
+    for (const std::size_t i : held) { values.insert(rounded(points.x(i, variable))); }
     result.values.assign(values.begin(), values.end());
     result.n_points = held.size();
     result.mean_error_nats = errors.mean_nats;

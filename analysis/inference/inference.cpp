@@ -85,7 +85,9 @@ Inference infer(const Law& law, const Points& points, const InferenceOptions& op
     inference.condition = condition_number(law, points, options.objective, best);
     inference.natural = law.natural(best, points.centre);
     inference.outliers = find_outliers(law, points, options.objective, best, options.ids);
-    inference.resamples = bootstrap(law, points, options.objective, inference.optimum, options.bootstrap);
+    BootstrapOptions drawn = options.bootstrap;
+    if (has_no_freedom(law, points)) { drawn.resamples = 0; }
+    inference.resamples = bootstrap(law, points, options.objective, inference.optimum, drawn);
     inference.parameters = estimates(inference, [&](const Values& natural) {
         std::vector<NamedValue> values;
         for (std::size_t k = 0; k < law.parameters().size(); ++k) {

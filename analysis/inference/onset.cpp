@@ -8,6 +8,7 @@
 #include <numeric>
 #include <string>
 
+#include "analysis/fit/rounded.hpp"
 #include "engine/base/error.hpp"
 
 namespace loglog {
@@ -52,9 +53,6 @@ Points part(const Points& points, const std::vector<Positions>& values, std::siz
     set.weight = std::move(weight);
     return set;
 }
-
-/// X is the exponential of a logarithm: its last digits are none.
-double rounded(double x) { return std::stod(fmt::format("{:.12g}", x)); }
 
 /// Mean squared error of ln loss at `held` by a fit to `fitted` alone.
 double forecast_error(const Law& law, const Points& points, const Points& fitted, const Positions& held,

@@ -12,6 +12,7 @@ namespace loglog {
 namespace {
 
 constexpr double worth_saying = 0.01;  // relative bias of N_opt that is warned of
+constexpr double least_noise = 1e-12;  // nats: what is less is the rounding of exact losses
 
 struct Columns {
     std::vector<double> n, d, c, loss;
@@ -93,10 +94,18 @@ OptimaFit fit_isoflop(const Dataset& data, IsoflopQuestion question) {
     fit.law = "isoflop";
     fit.method = describe(question);
     fit.noise = question.noise ? LossNoise{*question.noise, "given"} : estimate_noise(valleys, question.interpolation);
+    if (fit.noise.sigma < least_noise && options.bootstrap.resamples > 0) {
+        options.bootstrap.resamples = 0;
+        options.warnings.push_back(
+            {"no_noise", fmt::format("the losses have no noise (sigma {:.1g}, {}): there is nothing to draw, so no "
+                                     "interval is given",
+                                     fit.noise.sigma, fit.noise.source)});
+    }
     const bool by_error = question.interpolation == Interpolation::akima && options.bootstrap.resamples > 0;
     fit.weights = question.weights.value_or(by_error ? BudgetWeights::error : BudgetWeights::equal);
     if (fit.weights == BudgetWeights::error && options.bootstrap.resamples < 2) {
-        throw InputError{"isoflop: --weights error wants draws of noise (--bootstrap 2 or more)"};
+        throw InputError{
+            "isoflop: --weights error wants draws of noise (--bootstrap 2 or more, and losses with noise)"};
     }
     fit.optima = find_optima(valleys, question.interpolation, question.edge, fit.noise.sigma, options.bootstrap);
     for (const auto& budget : fit.optima.budgets) { fit.n_points += budget.n_points; }

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "analysis/fit/parallel.hpp"
+#include "analysis/inference/checks.hpp"
 #include "engine/base/error.hpp"
 
 namespace loglog {
@@ -197,6 +198,10 @@ void find_caveats(OptimaFit& fit) {
                                                               budget, budget / largest)});
         }
     }
+    if (fit.draws > 0) { check_draws(fit.draws, found); }
+    std::vector<NamedEstimate> estimates = fit.parameters;
+    estimates.insert(estimates.end(), fit.derived.begin(), fit.derived.end());
+    check_inside(estimates, fit.predictions, found);
     if (fit.noise.source == "assumed") {
         found.push_back({"noise_assumed", fmt::format("the runs do not tell the noise of their losses; {:g} nats were "
                                                       "assumed for the intervals",

@@ -109,7 +109,13 @@ std::optional<Dataset> before_exclusions(const FitArguments& arguments, std::siz
 }
 
 RunDataset gather(const FitArguments& arguments, std::vector<Warning>& warnings) {
+    const ParameterCount count =
+        arguments.count.empty() ? ParameterCount::non_embedding : parse_parameter_count(arguments.count);
     if (!arguments.csv.empty()) {
+        if (!arguments.count.empty()) {
+            throw InputError{
+                "--count is for runs of the registry; of a table choose the column of N by --map N=COLUMN"};
+        }
         const Dataset all = read_csv(arguments.csv);
         RunDataset chosen{arguments.where.empty() ? all : filter(all, arguments.where), {}};
         auto mapping = parse_maps(arguments.maps);
@@ -122,7 +128,7 @@ RunDataset gather(const FitArguments& arguments, std::vector<Warning>& warnings)
     const auto runs = registry.select(arguments.where);
     warnings = mixture_warnings(runs);
     for (Warning& warning : hygiene_warnings(runs)) { warnings.push_back(std::move(warning)); }
-    return dataset_of_runs(runs, parse_parameter_count(arguments.count), "registry " + folder);
+    return dataset_of_runs(runs, count, "registry " + folder);
 }
 
 }  // namespace loglog

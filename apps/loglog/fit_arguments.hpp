@@ -26,7 +26,7 @@ struct FitArguments {
     std::vector<std::string> tied;   ///< "alpha=beta"
     bool gamma = false;
     std::optional<double> window;  ///< of the procedure tuning
-    std::string count = "non_embedding";
+    std::string count;             ///< empty: non_embedding
     std::string objective = "huber-log";
     double delta = 1e-3;
     int bootstrap = 1000;

@@ -26,6 +26,37 @@ TEST(Summarise, SaysNothingOfSpreadWithoutSamples) {
     EXPECT_EQ(summarise(1.0, {}).value, 1.0);
 }
 
+TEST(Summarise, HoldsAtAnyMagnitude) {
+    // The same skewed numbers in other units have the same shares as tails, and their own spread.
+    const std::vector<double> samples{1, 2, 3, 4, 5, 6, 7, 8, 9, 30};
+    const std::vector<double> left_out{5, 5.5, 5.7, 6, 2};
+    const auto in_units = [](std::vector<double> values, double unit) {
+        for (double& value : values) { value *= unit; }
+        return values;
+    };
+    const Tails ones = bca_tails(0.95, 5, samples, left_out);
+    const Estimate e = summarise(5, samples, ones);
+    for (const double unit : {1e-200, 1e150}) {
+        const Tails tails = bca_tails(0.95, 5 * unit, in_units(samples, unit), in_units(left_out, unit));
+        EXPECT_NEAR(tails.low, ones.low, 1e-9) << unit;
+        EXPECT_NEAR(tails.high, ones.high, 1e-9) << unit;
+        EXPECT_NEAR(summarise(5 * unit, in_units(samples, unit), tails).se / unit, e.se, 1e-9) << unit;
+    }
+}
+
+TEST(BcaTails, EndAtTheLowestOrTheHighestWhereTheAccelerationHasNoLimit) {
+    std::vector<double> left_out(1000, 0.0);  // one alone differs: |a| is nearly 1/6, and |z| of this level is 8
+    left_out[0] = 1;
+    const Tails downwards = bca_tails(1 - 1e-15, 0, {-1, 1}, left_out);
+    EXPECT_EQ(downwards.low, 0) << "never the highest resample";
+    EXPECT_GT(downwards.high, 0.5);
+
+    left_out[0] = -1;
+    const Tails upwards = bca_tails(1 - 1e-15, 0, {-1, 1}, left_out);
+    EXPECT_EQ(upwards.high, 1);
+    EXPECT_LT(upwards.low, 0.5);
+}
+
 TEST(Bootstrap, DoesNotDependOnTheNumberOfThreads) {
     const Points points = saturating_points(1.0, 1e8, 0.3, 12, 0.01);
     const Law& law = find_law("saturating");

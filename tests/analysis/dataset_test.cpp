@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <functional>
 #include <sstream>
 
@@ -84,6 +85,28 @@ TEST(FindColumn, NamesTheNearestColumnWhereOneIsMissing) {
 
     EXPECT_THAT(message_of([&] { find_column(data, "loss", {}); }),
                 AllOf(HasSubstr("no column 'loss'"), HasSubstr("did you mean 'lossy'?"), HasSubstr("N, D, lossy")));
+}
+
+TEST(FindColumn, SuggestsColumnsThatHoldTheNameAsAPartAndNoneOfAnotherQuantity) {
+    const auto message = [](const std::string& header, const std::string& quantity) {
+        const auto cells = std::count(header.begin(), header.end(), ',');
+        std::string row = "1";
+        for (int i = 0; i < cells; ++i) { row += ",1"; }
+        return message_of([&] { find_column(read(header + "\n" + row + "\n"), quantity, {}); });
+    };
+
+    EXPECT_THAT(message("N_nonembed,N_total,D,loss", "N"), HasSubstr("did you mean 'N_nonembed' or 'N_total'?"));
+    EXPECT_THAT(message("D,flops,loss_c4", "loss"), HasSubstr("did you mean 'loss_c4'?"));
+    EXPECT_THAT(message("n,D", "N"), HasSubstr("did you mean 'n'?"));
+    for (const char* quantity : {"run", "lr", "C"}) {
+        EXPECT_THAT(message("N,D,loss,L", quantity), Not(HasSubstr("did you mean"))) << quantity;
+    }
+    EXPECT_THAT(message("N,D,flops", "loss"), Not(HasSubstr("did you mean")));
+}
+
+TEST(ReadCsv, SaysThatCommasAreWanted) {
+    EXPECT_THAT(message_of([] { read("N;D;loss\n1;2;3\n"); }), HasSubstr("separated by semicolons, but commas"));
+    EXPECT_THAT(message_of([] { read("N\tD\tloss\n1\t2\t3\n"); }), HasSubstr("separated by tabs, but commas"));
 }
 
 TEST(PositiveColumns, ReportsEveryBadCellWithItsRow) {

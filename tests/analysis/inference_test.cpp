@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "analysis/fit/rounded.hpp"
+#include "analysis/inference/checks.hpp"
 #include "analysis/inference/study.hpp"
 #include "engine/base/error.hpp"
 #include "tests/analysis/synthetic_runs.hpp"
@@ -84,6 +86,58 @@ TEST(Infer, SaysWhenTheFloorIsNotIdentified) {
     EXPECT_THAT(codes(inference), Contains("floor_not_identified"));
 }
 
+TEST(Infer, SaysThatTheFloorIsNotIdentifiedWhereOnlyItsProfileReachesZero) {
+    // Four points of a curve with a floor, 1% off: three parameters can do without it.
+    const Points points = saturating_points(1.7, 1e7, 0.3, 4, 0.01, Seed{3});
+
+    const Inference inference = infer(find_law("saturating"), points, with_resamples(0));
+
+    ASSERT_EQ(inference.profiles.intervals.at(0).low, 0);
+    EXPECT_THAT(codes(inference), Contains("floor_not_identified"));
+    EXPECT_THAT(codes(inference), Contains("wide_interval"));
+}
+
+TEST(Infer, GivesNoIntervalWhereAsManyPointsAsParametersCount) {
+    Points points = saturating_points(0, 1e12, 0.08, 4, 0.01);
+    points.weight = {2, 2, 0, 0};
+    InferenceOptions options = with_resamples(300);
+    options.budgets = {1e10};
+
+    const Inference inference = infer(find_law("power"), points, options);
+
+    EXPECT_TRUE(std::isnan(inference.estimate("alpha").se));
+    EXPECT_TRUE(std::isnan(inference.estimate("alpha").low));
+    EXPECT_TRUE(std::isnan(inference.predictions.at(0).back().estimate.high));
+    EXPECT_THAT(codes(inference), Contains("few_points"));
+    EXPECT_THAT(codes(inference), Not(Contains("few_resamples")));
+
+    points.weight = {1, 1, 1, 0};
+    EXPECT_GT(infer(find_law("power"), points, options).estimate("alpha").se, 0);
+}
+
+TEST(Infer, SaysWhereAnEstimateLiesOutsideItsOwnInterval) {
+    const std::vector<NamedEstimate> estimates{{"E", {1.7, 0.1, 1.5, 1.9}}, {"alpha", {6.8, 1.4, 0.1, 5.9}}};
+    const std::vector<std::vector<NamedEstimate>> predictions{
+        {{"C", {1e20, NAN, NAN, NAN}}, {"loss", {2, 0.1, 2.1, 2.2}}}};
+    std::vector<Warning> found;
+    check_inside(estimates, predictions, found);
+
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_EQ(found[0].code, "outside_interval");
+    EXPECT_THAT(found[0].text, HasSubstr("alpha = 6.8 outside of 0.1 to 5.9; loss at C = 1e+20 = 2"));
+    found.clear();
+    check_inside({estimates[0], {"b", {2, 0, 2 + 1e-12, 2 + 1e-12}}}, {}, found);
+    EXPECT_TRUE(found.empty());
+}
+
+TEST(Infer, AnInfiniteConditionIsToldInWords) {
+    std::vector<Warning> found;
+    check_condition(1e4, found);
+    EXPECT_TRUE(found.empty());
+    check_condition(INFINITY, found);
+    EXPECT_THAT(found.at(0).text, Not(HasSubstr("inf")));
+}
+
 TEST(Infer, JsonHasTheDocumentedForm) {
     SyntheticRuns runs;
     runs.fill(4, 4, 0.003, Seed{5});
@@ -127,6 +181,7 @@ TEST(HoldOut, PredictsTheLargestSizesOfALawThatHolds) {
 
     EXPECT_EQ(held.n_points, 2u);
     EXPECT_EQ(held.values.size(), 2u);
+    for (const double value : held.values) { EXPECT_EQ(rounded(value), value); }
     EXPECT_NEAR(held.worst_error_nats, 0, 1e-8);
 }
 

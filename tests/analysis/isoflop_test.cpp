@@ -158,6 +158,28 @@ TEST(Isoflop, IntervalsOfNoisyLossesHoldTheTruth) {
     EXPECT_LT(a.high - a.low, 0.1);
 }
 
+TEST(Isoflop, FewDrawsAreWarnedOf) {
+    Sweep sweep;
+    sweep.noise = 0.004;
+
+    EXPECT_THAT(codes(fit_isoflop(sweep.rows(budgets, centred), question(Interpolation::parabola, 2))),
+                ::testing::Contains("few_resamples"));
+    EXPECT_THAT(codes(fit_isoflop(sweep.rows(budgets, centred), question(Interpolation::parabola, 200))),
+                ::testing::Not(::testing::Contains("few_resamples")));
+}
+
+TEST(Isoflop, WithoutNoiseThereIsNoInterval) {
+    auto asked = question(Interpolation::parabola, 50);
+    asked.noise = 0;
+
+    const OptimaFit fit = fit_isoflop(Sweep{}.rows(budgets, centred), asked);
+
+    EXPECT_TRUE(std::isnan(fit.parameters[0].estimate.se));
+    EXPECT_TRUE(std::isnan(fit.scatter));
+    EXPECT_THAT(codes(fit), ::testing::Contains("no_noise"));
+    EXPECT_THAT(codes(fit), ::testing::Not(::testing::Contains("optima_scatter")));
+}
+
 TEST(Isoflop, DrawsDoNotDependOnTheNumberOfThreads) {
     Sweep sweep;
     sweep.noise = 0.004;

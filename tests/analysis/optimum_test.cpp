@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "analysis/fit/rounded.hpp"
 #include "engine/base/error.hpp"
 #include "tests/analysis/synthetic_runs.hpp"
 
@@ -110,7 +111,10 @@ TEST(FindOptimum, RefusesOneSizeOnly) {
     try {
         find_optimum(find_law("chinchilla"), runs.points(), huber_log, 1);
         FAIL() << "identified alpha from one size";
-    } catch (const InputError& error) { EXPECT_THAT(error.what(), ::testing::HasSubstr("same N")); }
+    } catch (const InputError& error) {
+        EXPECT_THAT(error.what(), ::testing::HasSubstr("same N (" + twelve_digits(runs.n[0]) + ")"));
+    }
+    EXPECT_EQ(twelve_digits(999999999.999999), "1000000000");
 }
 
 }  // namespace

@@ -291,6 +291,15 @@ TEST(BadInput, PerplexitiesMixedUnitsAndRepeatedRowsAreWarnedOf) {
 
     EXPECT_THAT(found(perplexities), Contains("implausible_loss"));
     EXPECT_THAT(found(mixed), Contains("mixed_units"));
+    // A ladder of three decades, a third of it in millions: no gap is wider than 500.
+    SyntheticRuns ladder = runs;
+    for (std::size_t i = 0; i < 36; ++i) {
+        ladder.n[i] = 1e7 * std::pow(2000, static_cast<double>(i / 6) / 5) / (i % 3 == 0 ? 1e6 : 1);
+    }
+    EXPECT_THAT(found(ladder), Contains("mixed_units"));
+    SyntheticRuns tiny = runs;  // of 3,000 parameters on
+    for (double& n : tiny.n) { n *= 3e3 / runs.n[0]; }
+    EXPECT_THAT(found(tiny), Not(Contains("mixed_units")));
     EXPECT_THAT(found(repeated), Contains("duplicated_rows"));
     for (const char* code : {"implausible_loss", "mixed_units", "duplicated_rows"}) {
         EXPECT_THAT(found(runs), Not(Contains(code)));
@@ -332,6 +341,9 @@ TEST(BadInput, ComputeFarFrom6NDIsAskedFor) {
     EXPECT_THAT(table_codes(table(8)), ::testing::IsEmpty()) << "a large head";
     EXPECT_THAT(table_codes(table(1e-18)), UnorderedElementsAre("implausible_compute"));
     EXPECT_THAT(table_codes(table(1e6)), UnorderedElementsAre("implausible_compute")) << "N in millions";
+    std::istringstream beyond{"N,D,C,loss\n1e-300,1e-20,1,3\n2e-300,1e-20,1,3\n"};
+    EXPECT_THAT(table_warnings(read_csv(beyond, "made-up.csv"), {}).front().text,
+                HasSubstr("C is over 1e308 times 6ND"));
     std::istringstream in{table(1 / 8.64e19)};
     EXPECT_THAT(table_warnings(read_csv(in, "made-up.csv"), {}).front().text,
                 HasSubstr("in all rows: given in PF-days?"));

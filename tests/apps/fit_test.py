@@ -130,6 +130,8 @@ class Fit(unittest.TestCase):
             ((*csv, "--law", "power", "--map", "N=parms"), "did you mean 'params'?"),
             ((*csv, "--law", "power", "--objective", "huber"), "must be one of huber-log"),
             ((*csv, "--law", "power", "--hold-out", "some"), "must be 'largest' or how many"),
+            ((*csv, "--law", "chinchilla", "--count", "nonsense"), "nonsense"),
+            ((*csv, "--law", "chinchilla", "--count", "total"), "--count is for runs"),
             ((*csv, "--law", "power", "--where", "1); drop table data; --"), "is not an expression"),
             ((*csv, "--law", "power", "--where", "loss > 1000"), "selects none of the 26 rows"),
             (("--csv", "no-such.csv", "--law", "power"), "cannot be read"),
