@@ -171,13 +171,14 @@ std::vector<std::string> candidates(const Dataset& data, std::string_view wanted
     const bool is_quantity = std::find(quantities.begin(), quantities.end(), wanted) != quantities.end();
     std::vector<std::string> with_part;
     std::vector<std::string> nearest;
-    std::size_t least = (wanted.size() + 1) / 2;  // under half of the letters may differ
+    std::size_t least = wanted.size() / 2 + 1;
     for (const auto& name : data.columns) {
         const bool is_another = is_quantity && std::any_of(quantities.begin(), quantities.end(),
                                                            [&](const char* quantity) { return names(name, quantity); });
         if (is_another) { continue; }
         if (has_part(name, wanted) && with_part.size() < most_named) { with_part.push_back(name); }
-        if (const auto distance = edit_distance(name, wanted); distance < least) {
+        if (const auto distance = edit_distance(name, wanted);
+            distance < std::min(least, std::max<std::size_t>(name.size(), 1))) {
             least = distance;
             nearest = {name};
         }
