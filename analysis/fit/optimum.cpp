@@ -14,7 +14,7 @@ namespace {
 constexpr double agreement = 1e-4;
 constexpr std::size_t alternatives = 2;
 constexpr std::size_t most_points_searched = 256;
-constexpr std::size_t most_polished = 8;  // distinct endings of a search among some of the points
+constexpr std::size_t most_polished = 8;  // distinct endings
 
 void check_identifiable(const Law& law, const Points& points) {
     const auto needed = free_parameters(law);
@@ -90,15 +90,13 @@ Optimum find_optimum(const Law& law, const Points& points, const Objective& obje
     const Points searched = sample(points);
     std::vector<Ending> ends(starts.size());
     parallel_for(static_cast<int>(starts.size()), threads, [&](int i) {
-        ends[i] = {descend(law, searched, objective, starts[i]), 1};
+        ends[i] = {descend(law, searched, objective, starts[i], DescentEnd::search), 1};
     });
     ends = distinct(std::move(ends), searched);
-    if (searched.size() < points.size()) {
-        ends.resize(std::min(ends.size(), most_polished));
-        parallel_for(static_cast<int>(ends.size()), threads,
-                     [&](int i) { ends[i].minimum = polish(law, points, objective, ends[i].minimum.coordinates); });
-        ends = distinct(std::move(ends), points);
-    }
+    ends.resize(std::min(ends.size(), most_polished));
+    parallel_for(static_cast<int>(ends.size()), threads,
+                 [&](int i) { ends[i].minimum = polish(law, points, objective, ends[i].minimum.coordinates); });
+    ends = distinct(std::move(ends), points);
     if (ends.empty()) {
         throw Error{"fit: none of the " + std::to_string(starts.size()) + " starts reached a finite objective"};
     }

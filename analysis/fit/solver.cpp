@@ -12,6 +12,9 @@ using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, 0, max_para
 using Vector = Eigen::Matrix<double, Eigen::Dynamic, 1, 0, max_parameters, 1>;
 
 constexpr int max_iterations = 120;
+constexpr double settled = 1e-9;  // relative gain, made and promised, below which a search needs no further step
+constexpr double slow = 1e-8;     // relative gain an iteration that is a crawl if it repeats
+constexpr int most_slow = 5;
 
 void clamp_to_bounds(const Law& law, Values& q) {
     const auto specs = law.parameters();
@@ -64,10 +67,12 @@ double relative_gradient(const Reduced& r, double value) {
     return largest;
 }
 
-Minimum newton(const Law& law, const Points& points, const Objective& objective, double delta, Values q) {
+Minimum newton(const Law& law, const Points& points, const Objective& objective, double delta, Values q,
+               DescentEnd precision) {
     clamp_to_bounds(law, q);
     Minimum minimum;
     double damping = 1e-3;
+    int slow_iterations = 0;  // one after another
     Expansion at = law.expand(q, points, objective, delta);
     for (; minimum.iterations < max_iterations; ++minimum.iterations) {
         const auto free = free_coordinates(law, q, at);
@@ -79,6 +84,9 @@ Minimum newton(const Law& law, const Points& points, const Objective& objective,
             minimum.converged = true;
             break;
         }
+        const double before = at.value;
+        const double first_damping = damping;
+        double promised = 0;
         bool moved = false;
         while (damping < 1e12) {
             const Eigen::LLT<Matrix> factor{r.hessian + damping * r.metric};
@@ -91,6 +99,7 @@ Minimum newton(const Law& law, const Points& points, const Objective& objective,
                 const double value = law.value(trial, points, objective, delta);
                 if (value < at.value) {
                     q = trial;
+                    promised = expected;
                     damping = std::max(damping / 8, 1e-12);
                     moved = true;
                     break;
@@ -105,6 +114,14 @@ Minimum newton(const Law& law, const Points& points, const Objective& objective,
         }
         if (!moved) { break; }
         at = law.expand(q, points, objective, delta);
+        const double gain = before - at.value;
+        if (precision == DescentEnd::search && first_damping <= 1e-3 && std::max(gain, promised) < settled * before) {
+            minimum.converged = true;
+            break;
+        }
+        // Newton's last steps gain little but are few: many of them are the floor of a valley that the data leave open.
+        slow_iterations = gain < slow * before ? slow_iterations + 1 : 0;
+        if (slow_iterations == most_slow) { break; }
     }
     minimum.coordinates = q;
     minimum.value = at.value;
@@ -113,15 +130,16 @@ Minimum newton(const Law& law, const Points& points, const Objective& objective,
 
 }  // namespace
 
-Minimum polish(const Law& law, const Points& points, const Objective& objective, const Values& start) {
+Minimum polish(const Law& law, const Points& points, const Objective& objective, const Values& start,
+               DescentEnd precision) {
     if (objective.penalty != Objective::Penalty::absolute) {
-        return newton(law, points, objective, objective.threshold(0), start);
+        return newton(law, points, objective, objective.threshold(0), start, precision);
     }
     Minimum minimum;
     minimum.coordinates = start;
     int iterations = 0;
     for (double delta = 1e-2; delta > 1e-11; delta /= 10) {
-        minimum = newton(law, points, objective, delta, minimum.coordinates);
+        minimum = newton(law, points, objective, delta, minimum.coordinates, precision);
         minimum.value = minimum.value / delta;
         iterations += minimum.iterations;
     }
@@ -131,13 +149,14 @@ Minimum polish(const Law& law, const Points& points, const Objective& objective,
     return minimum;
 }
 
-Minimum descend(const Law& law, const Points& points, const Objective& objective, const Values& start) {
+Minimum descend(const Law& law, const Points& points, const Objective& objective, const Values& start,
+                DescentEnd precision) {
     const double delta = objective.threshold(1e-3);
     Values q = law.descend(start, points, objective, std::isfinite(delta) ? delta : 1e300);
     for (std::size_t k = 0; k < law.parameters().size(); ++k) {
         if (!std::isfinite(q[k])) { q = start; }
     }
-    return polish(law, points, objective, q);
+    return polish(law, points, objective, q, precision);
 }
 
 double condition_number(const Law& law, const Points& points, const Objective& objective, const Values& coordinates) {
