@@ -13,8 +13,8 @@ using Vector = Eigen::Matrix<double, Eigen::Dynamic, 1, 0, max_parameters, 1>;
 
 constexpr int max_iterations = 120;
 constexpr double settled = 1e-9;  // relative gain, made and promised, below which a search needs no further step
-constexpr double slow = 1e-8;     // relative gain an iteration that is a crawl if it repeats
-constexpr int most_slow = 5;
+constexpr double slow = 1e-6;     // relative gain an iteration that is a crawl if it repeats
+constexpr int most_slow = 10;
 
 void clamp_to_bounds(const Law& law, Values& q) {
     const auto specs = law.parameters();

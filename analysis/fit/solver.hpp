@@ -19,7 +19,7 @@ enum class DescentEnd { full, search };
 
 /// Newton's method with exact second derivatives, damped by the positive reweighted metric and kept inside the law's
 /// bounds by projection. For the absolute penalty, Huber's threshold is lowered in steps to 1e-10 of the typical
-/// residual scale. Five steps on end that gain less than 1e-8 each, without having converged, end it unconverged: the
+/// residual scale. Ten steps on end that gain less than 1e-6 each, without having converged, end it unconverged: the
 /// data hardly determine the place.
 Minimum polish(const Law& law, const Points& points, const Objective& objective, const Values& start,
                DescentEnd precision = DescentEnd::full);

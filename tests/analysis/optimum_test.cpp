@@ -94,6 +94,23 @@ TEST(FindOptimum, DoesNotDependOnTheNumberOfThreads) {
     EXPECT_EQ(one.agreeing, three.agreeing);
 }
 
+TEST(FindOptimum, StopsWhereTheRunsLeaveAValleyOpenAndSaysSo) {
+    // Losses that nothing of N and D explains: where they put the exponents is a long flat valley.
+    const Random random{Seed{4}, Stream::synthetic_data};
+    std::vector<double> n, d, loss;
+    for (std::uint64_t i = 0; i < 100; ++i) {
+        n.push_back(1e7 * std::pow(10, 2 * random.uniform(3 * i)));
+        d.push_back(1e8 * std::pow(10, 3 * random.uniform(3 * i + 1)));
+        loss.push_back(3 * std::exp(0.05 * random.normal(3 * i + 2)));
+    }
+    const std::span<const double> columns[] = {n, d};
+
+    const Optimum optimum = find_optimum(find_law("chinchilla"), make_points(columns, loss), huber_log, 2);
+
+    EXPECT_FALSE(optimum.best.converged);
+    EXPECT_LT(optimum.best.iterations, 60);  // of the 120 allowed: five that gain next to nothing are enough
+}
+
 TEST(FindOptimum, RefusesFewerPointsThanParameters) {
     SyntheticRuns runs;
     runs.fill(2, 2, 0.0, Seed{1});
