@@ -151,11 +151,12 @@ OptimaFit fit_envelope(std::span<const TrainingCurve> curves, EnvelopeQuestion q
     if (!places.empty() && steps < fewest_sizes) {
         fit.warnings.push_back(
             {"few_sizes_on_envelope",
-             fmt::format("the lowest losses fall on {} {} only: {}; more sizes between the smallest and the largest, or "
-                         "a wider range of computes, are wanted",
-                         steps, steps == 1 ? "size" : "sizes",
-                         steps == 1 ? "N does not move, so a is 0 whatever the truth is"
-                                    : "N moves in a single step, so its place alone decides a")});
+             fmt::format(
+                 "the lowest losses fall on {} {} only: {}; more sizes between the smallest and the largest, or "
+                 "a wider range of computes, are wanted",
+                 steps, steps == 1 ? "size" : "sizes",
+                 steps == 1 ? "N does not move, so a is 0 whatever the truth is"
+                            : "N moves in a single step, so its place alone decides a")});
     }
     if (sizes == curves.size()) {
         fit.warnings.push_back({"one_length_per_size",

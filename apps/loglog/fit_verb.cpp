@@ -116,7 +116,8 @@ void add_fit_verb(CLI::App& app, Program&) {
     verb->add_option("--x", arguments->x, "what a law of one variable is a function of: N, D, C or a column");
     verb->add_option("--y", arguments->y, "measured column: the loss, or what lr and error predict");
     verb->add_option("--map", arguments->maps, "N=COLUMN: the column that holds N (likewise D, C, loss)");
-    verb->add_option("--count", arguments->count, "what counts as N of a run: non_embedding (the default), with_head or total");
+    verb->add_option("--count", arguments->count,
+                     "what counts as N of a run: non_embedding (the default), with_head or total");
     verb->add_option("--objective", arguments->objective,
                      "huber-log, l1-log, ls-log, huber-linear, l1-linear, ls-linear");
     verb->add_option("--delta", arguments->delta, "Huber's threshold");

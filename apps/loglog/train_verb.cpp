@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "apps/loglog/progress_line.hpp"
 #include "apps/loglog/option_checks.hpp"
+#include "apps/loglog/progress_line.hpp"
 #include "apps/loglog/stop_signal.hpp"
 #include "apps/loglog/verbs.hpp"
 #include "db/registry/registry.hpp"
