@@ -100,14 +100,19 @@ std::vector<ReadFile> read_all(const ImportArguments& arguments, const ImportOpt
     return files;
 }
 
-/// Says which new runs have the name and the start of another that is there already, such as a log that was imported
-/// before it was whole: its content differs, so both are runs of their own. `before` holds the runs that were there.
-void note_same_starts(ReadFile& file, const std::vector<RunRecord>& before, std::span<const RunRecord> created) {
-    std::map<std::pair<std::string, std::string>, const RunRecord*> known;
-    for (const RunRecord& run : before) {
-        const RunRecord*& place = known[{run.name, run.created_at}];
-        if (place == nullptr || run.state == RunState::ok) { place = &run; }  // of several one that is fitted
+/// Runs by name and start.
+using KnownRuns = std::map<std::pair<std::string, std::string>, RunRecord>;
+
+void remember(KnownRuns& known, std::span<const RunRecord> runs) {
+    for (const RunRecord& run : runs) {
+        const auto [place, is_new] = known.try_emplace({run.name, run.created_at}, run);
+        if (!is_new && run.state == RunState::ok) { place->second = run; }  // of several one that is fitted
     }
+}
+
+/// Says which new runs have the name and the start of another that is there already, such as a log that was imported
+/// before it was whole: its content differs, so both are runs of their own.
+void note_same_starts(ReadFile& file, const KnownRuns& known, std::span<const RunRecord> created) {
     std::set<std::string> new_ids;
     for (const RunRecord& run : created) { new_ids.insert(run.id); }
     for (const ImportedRun& imported : file.table.runs) {
@@ -115,7 +120,7 @@ void note_same_starts(ReadFile& file, const std::vector<RunRecord>& before, std:
         if (run.name.empty() || run.created_at.empty() || !new_ids.contains(run.id)) { continue; }
         const auto found = known.find({run.name, run.created_at});
         if (found == known.end()) { continue; }
-        const RunRecord& other = *found->second;
+        const RunRecord& other = found->second;
         const bool both_count = run.state == RunState::ok && other.state == RunState::ok;
         file.table.notes.push_back(fmt::format(
             "run '{}' ({}): a run of this name and start is there already with other content: {} ({}){}", run.name,
@@ -126,6 +131,8 @@ void note_same_starts(ReadFile& file, const std::vector<RunRecord>& before, std:
 
 void store(std::vector<ReadFile>& files, const std::string& folder, const std::string& environment) {
     Registry registry = Registry::open(folder, Access::write);
+    KnownRuns known;
+    remember(known, registry.select("family = 'external'"));
     for (ReadFile& file : files) {
         ImportOutcome outcome = create_imported_folders(folder, file.table.runs, environment);
         file.created = outcome.created.size();
@@ -133,8 +140,9 @@ void store(std::vector<ReadFile>& files, const std::string& folder, const std::s
         for (RunRecord& run : outcome.known) {  // of an import that was killed before it came to the registry
             if (!registry.find(run.id)) { outcome.created.push_back(std::move(run)); }
         }
-        note_same_starts(file, registry.select("family = 'external'"), outcome.created);
+        note_same_starts(file, known, outcome.created);
         registry.upsert(outcome.created);
+        remember(known, outcome.created);
     }
 }
 

@@ -262,7 +262,7 @@ TEST(Analyse, SaysThatRunsHaveLostTheirFolders) {
 }
 
 TEST(ReportFile, IsRefusedWhereItCannotBeOneBeforeAnythingIsFitted) {
-    const auto message = [](const char* out, ReportFormat format) -> std::string {
+    const auto message = [](const std::filesystem::path& out, ReportFormat format) -> std::string {
         try {
             require_report_file(out, format);
         } catch (const InputError& error) { return error.what(); }
@@ -270,7 +270,8 @@ TEST(ReportFile, IsRefusedWhereItCannotBeOneBeforeAnythingIsFitted) {
     };
 
     EXPECT_THAT(message("-", ReportFormat::json), HasSubstr("--json"));
-    EXPECT_THAT(message("/tmp", ReportFormat::html), HasSubstr("such as /tmp/report.html"));
+    const std::filesystem::path folder{::testing::TempDir()};
+    EXPECT_THAT(message(folder, ReportFormat::html), HasSubstr("such as " + (folder / "report.html").string()));
     EXPECT_THAT(message("new/", ReportFormat::md), HasSubstr("such as new/report.md"));
     EXPECT_THAT(message("page.json", ReportFormat::html), HasSubstr("named like json"));
     EXPECT_EQ(message("page.htm", ReportFormat::html), "accepted");
